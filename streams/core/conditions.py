@@ -1,0 +1,155 @@
+"""Conditions on a record's fields: the `where` of a path. All of them must hold."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streams.core.document import Node
+from streams.core.record import Record
+
+_MONEY = re.compile(r"(-?[0-9][0-9_]{0,30}(?:\.[0-9]{1,9})?)\s+([A-Z]{3})")
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """A threshold, with its currency (ISO 4217) where it is money."""
+
+    number: float
+    currency: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.number:g} {self.currency}" if self.currency else f"{self.number:g}"
+
+    def reached_by(self, number: Any, record: Record) -> bool:
+        """Whether `number` of `record` reaches this amount. Currencies are never converted."""
+        if self.currency is not None and record.currency != self.currency:
+            return False
+        return isinstance(number, int | float) and number >= self.number
+
+
+def read_amount(node: Node, *, money: bool) -> Amount:
+    """A number, or with `money` a number and a currency."""
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        if money:
+            node.fail(
+                f"the amount {node.value} has no currency", f"State it, for example: {node.value:g} EUR"
+            )
+        return Amount(float(node.value))
+    match = _MONEY.fullmatch(node.text(example="an amount such as 10000 EUR"))
+    if match is None:
+        node.fail(
+            f"{node.value!r} is not an amount", "Write a number and a currency of three letters: 10000 EUR"
+        )
+    return Amount(float(match[1].replace("_", "")), match[2])
+
+
+class Clause(msgspec.Struct, frozen=True):
+    """One condition: `field operator wanted`, with `holds` to test a value of the field."""
+
+    field: str
+    operator: str
+    wanted: str
+    holds: Callable[[Any, Record], bool]
+
+
+Where = tuple[Clause, ...]
+
+
+def holds(where: Where, record: Record) -> bool:
+    return all(clause.holds(record.fact(clause.field), record) for clause in where)
+
+
+def explain(where: Where, record: Record) -> list[dict[str, Any]]:
+    """Each clause with the value it was tested on."""
+    return [
+        {
+            "field": clause.field,
+            "is": record.fact(clause.field),
+            "wanted": f"{clause.operator} {clause.wanted}",
+            "holds": clause.holds(record.fact(clause.field), record),
+        }
+        for clause in where
+    ]
+
+
+def read_where(node: Node | None) -> Where:
+    if node is None:
+        return ()
+    clauses: list[Clause] = []
+    for field, wanted in node.items():
+        if isinstance(wanted.value, dict):
+            for operator, operand in wanted.items():
+                clauses.append(_read_operator(field, operator, operand))
+        else:
+            clauses.append(_is(field, wanted))
+    return tuple(clauses)
+
+
+def _read_operator(field: str, operator: str, operand: Node) -> Clause:
+    read = _OPERATORS.get(operator)
+    if read is None:
+        operand.fail(
+            f"{operator!r} is no operator",
+            f"Write one of: {', '.join(_OPERATORS)}; or a value, or a list",
+            key=True,
+        )
+    return read(field, operand)
+
+
+def _values(node: Node) -> frozenset[str | int | float | bool | None]:
+    return frozenset(each.scalar() for each in node.one_or_many())
+
+
+def _listed(node: Node) -> str:
+    return " or ".join(str(each.value) for each in node.one_or_many())
+
+
+def _is(field: str, node: Node) -> Clause:
+    values = _values(node)
+    return Clause(field, "is", _listed(node), lambda value, _: value in values)
+
+
+def _not(field: str, node: Node) -> Clause:
+    values = _values(node)
+    return Clause(field, "is not", _listed(node), lambda value, _: value not in values)
+
+
+def _at_least(field: str, node: Node) -> Clause:
+    amount = read_amount(node, money=field == "value")
+    return Clause(field, "is at least", str(amount), amount.reached_by)
+
+
+def _below(field: str, node: Node) -> Clause:
+    amount = read_amount(node, money=field == "value")
+
+    def test(value: Any, record: Record) -> bool:
+        comparable = amount.currency is None or record.currency == amount.currency
+        return comparable and isinstance(value, int | float) and value < amount.number
+
+    return Clause(field, "is below", str(amount), test)
+
+
+def _contains(field: str, node: Node) -> Clause:
+    part = node.text()
+
+    def test(value: Any, _: Record) -> bool:
+        return isinstance(value, str | list | tuple) and part in value
+
+    return Clause(field, "contains", part, test)
+
+
+def _empty(field: str, node: Node) -> Clause:
+    wanted = node.flag()
+    return Clause(
+        field, "is", "empty" if wanted else "not empty", lambda value, _: (value in (None, "", [])) is wanted
+    )
+
+
+_OPERATORS: dict[str, Callable[[str, Node], Clause]] = {
+    "not": _not,
+    "at_least": _at_least,
+    "below": _below,
+    "contains": _contains,
+    "empty": _empty,
+}

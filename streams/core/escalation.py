@@ -1,0 +1,55 @@
+"""The escalation: the event that says that an episode opened, advanced or resolved.
+
+Its id is derived from what it says, never drawn: a repeat after a crash has the same id and
+the same content.
+"""
+
+import hashlib
+from typing import Any, Literal, get_args
+
+import msgspec
+
+Event = Literal["opened", "advanced", "resolved"]
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on `crm.escalations`. `schemas/escalation.schema.json` describes each field."""
+
+    id: str
+    event: Event
+    record: str
+    path: str
+    version: str
+    episode: int
+    step: int
+    severity: Severity
+    at: str
+    notify: tuple[str, ...] = ()
+    reassign: str | None = None
+    summary: str
+    reason: dict[str, Any]
+
+
+def escalation_id(path: str, record: str, episode: int, step: int, event: Event) -> str:
+    """32 hex digits: BLAKE2b-128 of the parts, each ended by a zero byte so that none runs into the next."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (path, record, str(episode), str(step), event):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Escalation)
+
+
+def encode(escalation: Escalation) -> bytes:
+    """The JSON that goes onto the topic: the same bytes for the same escalation, always."""
+    return _encoder.encode(escalation)
+
+
+def decode(value: bytes) -> Escalation:
+    """Raises msgspec.ValidationError or msgspec.DecodeError when `value` is no escalation."""
+    return _decoder.decode(value)

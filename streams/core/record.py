@@ -1,0 +1,189 @@
+"""The state of one record, and how a change alters it. Values only: nothing here decides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from streams.core.entries import Change, Source
+from streams.core.timestamps import from_rfc3339
+
+HEALTH_HISTORY = 32
+"""How many scores of a record's health are kept; the oldest go first."""
+
+
+class Applied(msgspec.Struct, frozen=True, array_like=True):
+    """The last change of one feed that this record took: the feed's order token and the coordinates."""
+
+    order: tuple[int | str, ...] | None
+    source: Source
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where one path stands with one record.
+
+    since: the moment from which the trigger holds if nothing changes; None is never.
+    start: the moment from which the whole condition (trigger and `where`) holds.
+    due: when the next step is due; None when there is none.
+    episode: number of the latest episode of this path and record, from 1.
+    step: steps taken in the open episode; 0 when none is open.
+    told: who was told in the open episode.
+    """
+
+    since: int | None = None
+    start: int | None = None
+    due: int | None = None
+    episode: int = 0
+    step: int = 0
+    told: tuple[str, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One record's state. Moments are microseconds UTC.
+
+    at: the latest moment this state has seen. rules: version of the rules it was last judged by.
+    entered: when the present stage was entered. touched: when somebody last touched the record.
+    health: scores with their moments, oldest first. contacts: how often the customer wrote.
+    idle: spans in which the record was not open (paused or closed); the last may be unended.
+    standings: by path. applied: by feed.
+    """
+
+    key: str
+    at: int
+    rules: str = ""
+    created: int
+    touched: int
+    stage: str | None = None
+    entered: int
+    status: str = "open"
+    idle: tuple[tuple[int, int | None], ...] = ()
+    owner: str | None = None
+    customer: str | None = None
+    priority: str | None = None
+    value: float | None = None
+    currency: str | None = None
+    health: tuple[tuple[int, float], ...] = ()
+    contacts: int = 0
+    fields: dict[str, Any] = {}
+    deleted: bool = False
+    standings: dict[str, Standing] = {}
+    applied: dict[str, Applied] = {}
+
+    @property
+    def kind(self) -> str:
+        return self.key.partition(":")[0]
+
+    def deadline(self) -> int | None:
+        """When the next step of any path is due."""
+        return min((s.due for s in self.standings.values() if s.due is not None), default=None)
+
+    def fact(self, name: str) -> Any:
+        """The present value of a field by its name in the configuration; None where unknown."""
+        if name == "health":
+            return self.health[-1][1] if self.health else None
+        return getattr(self, name) if name in FACTS else self.fields.get(name)
+
+
+FACTS = frozenset(
+    {"stage", "status", "owner", "customer", "priority", "value", "currency", "health", "contacts"}
+)
+"""The fields every record has; others are in `Record.fields` under the name the mapping gives them."""
+
+_MOMENTS = frozenset({"created", "touched", "entered"})
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    return _encoder.encode(record)
+
+
+def decode(value: bytes) -> Record:
+    """Raises msgspec.ValidationError or msgspec.DecodeError when `value` is no record."""
+    return _decoder.decode(value)
+
+
+def is_news(record: Record | None, change: Change) -> bool:
+    """Whether `change` is newer, for its feed, than what `record` took last.
+
+    By the feed's order token where both have one, else by the coordinates: a repeat has the
+    same ones. So neither a redelivery nor an intake that starts over after a crash counts twice.
+    """
+    last = record.applied.get(change.feed) if record else None
+    if last is None:
+        return True
+    if change.order is not None and last.order is not None:
+        return change.order > last.order
+    here, there = change.source, last.source
+    same = (here.topic, here.partition) == (there.topic, there.partition)
+    return not same or here.offset > there.offset
+
+
+def apply(record: Record | None, change: Change, at: int) -> Record:
+    """`record` after `change`, which counts as happening at `at`."""
+    fields = change.fields
+    created = _moment(fields, "created")
+    if record is None:
+        created = at if created is None else created
+        record = Record(
+            key=change.record,
+            at=at,
+            created=created,
+            # A snapshot's own time says when it was read, not when anybody did anything.
+            touched=created if change.op == "refresh" else at,
+            entered=created if change.op == "refresh" else at,
+        )
+    last = record.applied.get(change.feed)
+    updates: dict[str, Any] = {
+        "at": at,
+        "deleted": change.op == "delete",
+        "applied": {
+            **record.applied,
+            change.feed: Applied(change.order or (last.order if last else None), change.source),
+        },
+    }
+    if created is not None:
+        updates["created"] = created
+    touched = _moment(fields, "touched")
+    if touched is not None:
+        updates["touched"] = touched
+    elif change.op == "upsert" and "touched" not in fields:
+        updates["touched"] = at
+    if "stage" in fields and fields["stage"] != record.stage:
+        entered = _moment(fields, "entered")
+        updates["stage"] = fields["stage"]
+        if entered is not None:
+            updates["entered"] = entered
+        elif record.applied:
+            updates["entered"] = at
+    if "status" in fields and fields["status"] != record.status:
+        updates["status"] = fields["status"]
+        updates["idle"] = _idle(record, fields["status"] or "open", at)
+    health = fields.get("health")
+    # A feed that sends whole rows repeats the score with every unrelated change.
+    if health is not None and health != record.fact("health"):
+        updates["health"] = (*record.health, (at, health))[-HEALTH_HISTORY:]
+    if "contacts" in fields:
+        updates["contacts"] = fields["contacts"] or 0
+    for name in ("owner", "customer", "priority", "value", "currency"):
+        if name in fields:
+            updates[name] = fields[name]
+    if extras := {k: v for k, v in fields.items() if k not in FACTS and k not in _MOMENTS}:
+        updates["fields"] = {**record.fields, **extras}
+    return msgspec.structs.replace(record, **updates)
+
+
+def _moment(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    return None if value is None else from_rfc3339(value)
+
+
+def _idle(record: Record, status: str, at: int) -> tuple[tuple[int, int | None], ...]:
+    """Open the record's idle span when it stops being open, end it when it is open again."""
+    running = bool(record.idle) and record.idle[-1][1] is None
+    if status != "open" and not running:
+        return (*record.idle, (at, None))
+    if status == "open" and running:
+        return (*record.idle[:-1], (record.idle[-1][0], at))
+    return record.idle

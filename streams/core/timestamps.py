@@ -1,0 +1,56 @@
+"""Moments. Inside the core a moment is an `int`: microseconds since 1970-01-01T00:00:00 UTC.
+
+On a topic it is RFC 3339 text in UTC ending in `Z`, with six fraction digits or none.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since the epoch of an aware `moment`. Raises TypeError for a naive one."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def moment(at: int) -> datetime:
+    """The aware UTC datetime of `at`. Raises OverflowError outside the years 1 to 9999."""
+    return EPOCH + timedelta(microseconds=at)
+
+
+def rfc3339(at: int) -> str:
+    """`at` as RFC 3339 text in UTC, such as 2026-12-01T09:00:00Z."""
+    return moment(at).isoformat().replace("+00:00", "Z")
+
+
+def from_rfc3339(text: str) -> int:
+    """Microseconds since the epoch of RFC 3339 `text`.
+
+    Raises ValueError when it is no moment, or names no offset: a local time is never guessed.
+    """
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset: write it with Z or with +01:00")
+    return micros(parsed)
+
+
+def duration(span: int) -> str:
+    """A span of microseconds for people, in its two largest units: `8d 3h`, `45m`, `12s`."""
+    if span < 0:
+        return "-" + duration(-span)
+    parts = []
+    for unit, letter in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s")):
+        count, span = divmod(span, unit)
+        if count:
+            parts.append(f"{count}{letter}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts) or "0s"

@@ -1,0 +1,224 @@
+"""Episodes and their chains: once, on the day, to somebody who is there, and over when it is over."""
+
+import pytest
+
+from streams.core import record as records
+from streams.core.escalation import escalation_id
+from tests.core.worlds import PEOPLE, World, brief, rules
+
+STAGE = """
+paths:
+  stalled:
+    about: deal
+    when: {in_stage: 6 weeks}
+    steps:
+      - notify: owner
+      - {after: 2d, notify: owner.manager, reassign: "team:triage", severity: high}
+"""
+
+
+def test_an_episode_opens_on_its_day_advances_and_resolves() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.until("06-01T00:00")
+    world.change("06-02T08:00", "deal:7", stage="Won", status="closed")
+    assert brief(world.seen) == [
+        ("02-16T10:00", "opened", ("anna",)),
+        ("02-18T10:00", "advanced", ("bert",)),
+        ("06-02T08:00", "resolved", ("anna", "bert")),
+    ]
+    assert [each.reassign for each in world.seen] == [None, "team:triage", None]
+    assert [each.severity for each in world.seen] == ["medium", "high", "low"]
+    assert world.seen[0].reason["clock"]["entered"] == "2026-01-05T10:00:00Z"
+
+
+def test_an_episode_opens_once_however_often_the_record_changes() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    for day in range(17, 28):
+        world.change(f"02-{day}T10:00", "deal:7", owner="anna", stage="Proposal", priority=str(day))
+    assert [each.event for each in world.seen] == ["opened", "advanced"]
+
+
+def test_a_change_at_the_very_moment_of_the_deadline_comes_after_it() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.change("02-16T10:00", "deal:7", stage="Negotiation")
+    assert brief(world.seen) == [("02-16T10:00", "opened", ("anna",)), ("02-16T10:00", "resolved", ("anna",))]
+
+
+def test_a_second_episode_has_its_own_number_and_ids() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.change("02-17T10:00", "deal:7", stage="Negotiation")
+    world.until("04-01T10:00")
+    opened = [each for each in world.seen if each.event == "opened"]
+    assert [each.episode for each in opened] == [1, 2]
+    assert len({each.id for each in world.seen}) == len(world.seen)
+    assert opened[0].id == escalation_id("stalled", "deal:7", 1, 1, "opened")
+
+
+def test_the_wait_of_the_first_step_must_be_survived_before_anybody_hears() -> None:
+    world = World(
+        rules("""
+paths:
+  quiet:
+    about: ticket
+    when: {untouched: 1d}
+    steps: [{after: 6h, notify: owner}]
+""")
+    )
+    world.change("03-02T09:00", owner="anna")
+    world.change("03-03T12:00", owner="anna")
+    world.until("03-05T00:00")
+    assert brief(world.seen) == [("03-04T18:00", "opened", ("anna",))]
+
+
+def test_a_step_is_checked_again_when_due_and_goes_to_who_is_the_owner_then() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.change("02-17T10:00", "deal:7", owner="bert")
+    world.until("03-01T00:00")
+    assert brief(world.seen)[1] == ("02-18T10:00", "advanced", ("dora",))
+
+
+def test_a_deleted_record_resolves_and_stays_quiet() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.change("02-17T10:00", "deal:7", op="delete")
+    world.until("06-01T00:00")
+    assert [(each.event, each.reason["because"]) for each in world.seen][1:] == [("resolved", "deleted")]
+
+
+def test_a_condition_that_becomes_true_late_counts_from_then() -> None:
+    world = World(
+        rules("""
+paths:
+  big-stalled:
+    about: deal
+    where: {value: {at_least: 10000 EUR}}
+    when: {in_stage: 7d}
+    steps: [{after: 1h, notify: owner}]
+""")
+    )
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal", value=5000.0, currency="EUR")
+    world.change("02-05T10:00", "deal:7", value=50000.0)
+    world.until("03-01T00:00")
+    assert brief(world.seen) == [("02-05T11:00", "opened", ("anna",))]
+    assert world.seen[0].reason["clauses"] == [
+        {"field": "value", "is": 50000.0, "wanted": "is at least 10000 EUR", "holds": True}
+    ]
+
+
+def test_a_repeat_and_an_older_change_alter_nothing() -> None:
+    world = World(rules(STAGE))
+    first = world.make("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    second = world.make("01-06T10:00", "deal:7", stage="Negotiation")
+    world.take(second)
+    before = world.partition.records["deal:7"]
+    world.take(second)
+    world.take(first)
+    assert world.partition.records["deal:7"] is before
+
+
+def test_a_snapshot_tells_the_state_but_nobody_touched_it() -> None:
+    world = World(
+        rules("""
+paths:
+  untouched:
+    about: ticket
+    when: {untouched: 2d}
+    steps: [{notify: owner}]
+""")
+    )
+    world.change("03-01T09:00", owner="anna")
+    world.change("03-02T09:00", op="refresh", owner="anna")
+    world.until("03-03T09:00")
+    assert brief(world.seen) == [("03-03T09:00", "opened", ("anna",))]
+
+
+def test_a_record_first_seen_by_a_snapshot_is_as_old_as_its_creation() -> None:
+    world = World(rules(STAGE))
+    world.change(
+        "03-02T09:00", "deal:7", op="refresh", owner="anna", stage="Proposal", created="2026-03-01T09:00:00Z"
+    )
+    record = world.partition.records["deal:7"]
+    assert record.touched == record.entered == record.created
+
+
+@pytest.mark.parametrize(
+    ("owner", "at", "found", "because"),
+    [
+        (
+            "anna",
+            "03-02T09:00",
+            "carla",
+            "on leave from 2026-03-01 to 2026-03-14; carla is the deputy",
+        ),
+        ("anna", "03-15T09:00", "anna", "anna is the owner"),
+        ("carla", "03-02T09:00", "carla", "carla is the owner"),
+        ("eve", "03-02T09:00", "bert", "eve is no longer active; bert is the manager of eve"),
+        ("frank", "03-02T09:00", "dora", "frank is not in `people`; nobody found: dora is the fallback"),
+        (None, "03-02T09:00", "dora", "deal:7 has no owner; nobody found: dora is the fallback"),
+        ("42", "03-02T09:00", "bert", "42 is the owner"),
+    ],
+)
+def test_whoever_is_away_falls_through_and_the_reason_says_so(
+    owner: str | None, at: str, found: str, because: str
+) -> None:
+    people = PEOPLE.replace(
+        "anna: {manager: bert, deputy: carla}",
+        "anna: {manager: bert, deputy: carla, leave: [2026-03-01/2026-03-14]}\n"
+        "  eve: {manager: bert, active: false}",
+    ).replace("bert: {manager: dora}", "bert: {manager: dora, id: 42}")
+    world = World(
+        rules("paths: {new: {about: deal, when: {untouched: 1h}, steps: [{notify: owner}]}}", people)
+    )
+    world.change(at, "deal:7", owner=owner)
+    world.until("04-01T00:00")
+    assert world.seen[0].notify == (found,)
+    assert because in world.seen[0].reason["people"][0]["because"]
+
+
+def test_a_manager_on_leave_falls_through_to_the_next() -> None:
+    people = PEOPLE.replace("bert: {manager: dora}", "bert: {manager: dora, leave: [2026-03-01/2026-03-14]}")
+    world = World(
+        rules("paths: {new: {about: deal, when: {untouched: 1h}, steps: [{notify: owner.manager}]}}", people)
+    )
+    world.change("03-02T09:00", "deal:7", owner="anna")
+    world.until("03-03T00:00")
+    assert world.seen[0].notify == ("dora",)
+    assert "bert is on leave" in world.seen[0].reason["people"][0]["because"]
+
+
+def test_a_team_is_told_without_those_who_are_away() -> None:
+    people = PEOPLE.replace("bert: {manager: dora}", "bert: {manager: dora, leave: [2026-03-01/2026-03-14]}")
+    world = World(
+        rules('paths: {new: {about: deal, when: {untouched: 1h}, steps: [{notify: "team:triage"}]}}', people)
+    )
+    world.change("03-02T09:00", "deal:7", owner="anna")
+    world.until("03-03T00:00")
+    assert world.seen[0].notify == ("carla",)
+
+
+def test_a_leave_begins_and_ends_with_the_day_where_the_people_are() -> None:
+    people = "zone: America/New_York\n" + PEOPLE.replace(
+        "anna: {manager: bert, deputy: carla}", "anna: {deputy: carla, leave: [2026-03-02/2026-03-02]}"
+    )
+    compiled = rules("paths: {new: {about: deal, when: {untouched: 1h}, steps: [{notify: owner}]}}", people)
+    told = {}
+    for at in ("03-02T03:00", "03-02T04:00", "03-03T03:00", "03-03T04:00"):
+        world = World(compiled)
+        world.change(at, "deal:7", owner="anna")
+        told[at] = world.until("03-04T00:00")[0].notify
+    assert list(told.values()) == [("anna",), ("carla",), ("carla",), ("anna",)]
+
+
+def test_the_state_survives_encoding() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal", health=80.0, color="red")
+    world.change("02-17T10:00", "deal:7", status="paused", health=70.0)
+    record = world.partition.records["deal:7"]
+    assert records.decode(records.encode(record)) == record
+    assert [score for _, score in record.health] == [80.0, 70.0]
+    assert record.fact("color") == "red"
