@@ -1,0 +1,311 @@
+"""The configuration file: feeds, rules, channels and the settings of the live worker, checked as a whole."""
+
+import dataclasses
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from streams.core import rules
+from streams.core.document import Node, Problem, Problems, did_you_mean
+from streams.core.rules import Rules, read_rules
+from streams.core.spans import read_span
+from streams.core.timestamps import SECOND
+from streams.core.triggers.sla import ResolutionClock
+from streams.core.triggers.stage import InStage
+from streams.core.triggers.value import ValueCrosses
+from streams.diagnostics import ConfigError as ConfigError
+from streams.feeds import Feed
+from streams.feeds.formats import read_feed
+from streams.yaml_source import read_yaml
+
+_KEYS = ("version", "feeds", *rules.KEYS, "notify", "live")
+_NOUNS = {
+    "feeds": "feed",
+    "calendars": "calendar",
+    "people": "person",
+    "teams": "team",
+    "paths": "path",
+    "notify": "channel",
+}
+# Clauses that compare money, by the names that `streams.core.conditions` gives them.
+_MONEY = ("is at least", "is below")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Where notices go: POSTed to a webhook, printed on the console, or both.
+
+    `webhook`: `env:NAME`, `file:PATH` (an absolute path, or one beside the configuration) or the URL.
+    """
+
+    name: str
+    webhook: str | None = field(default=None, repr=False)
+    prints: bool = False
+
+    def url(self) -> str | None:
+        """The webhook's URL, read anew from where the configuration says it is; None without a webhook.
+
+        Raises ValueError when it is not there or is no URL. The error does not name the URL.
+        """
+        if self.webhook is None:
+            return None
+        source, _, name = self.webhook.partition(":")
+        if source == "env":
+            url = os.environ.get(name, "")
+        elif source == "file":
+            try:
+                url = Path(name).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
+                raise ValueError(f"{self.name}: the file {name} cannot be read") from None
+        else:
+            return self.webhook
+        if _url(url) is None:
+            raise ValueError(f"{self.name}: {self.webhook} holds no http or https URL")
+        return url
+
+
+@dataclass(frozen=True)
+class Live:
+    """Settings of `escalations run`. Where the broker is is no part of the file.
+
+    partitions, replication: of the topics that are created.
+    prefix: the beginning of their names. tick: seconds between two ticks.
+    app: the consumer group, and the beginning of the transactional ids.
+    """
+
+    partitions: int = 4
+    replication: int = 1
+    prefix: str = "crm."
+    tick: float = 1.0
+    app: str = "escalations"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration in which nothing is wrong."""
+
+    path: Path
+    feeds: Mapping[str, Feed]
+    rules: Rules
+    notify: Mapping[str, Channel]
+    live: Live
+
+    def summary(self) -> str:
+        """One line: what there is, and the version of the rules."""
+        counts = {
+            "feed": len(self.feeds),
+            "path": len(self.rules.paths),
+            "person": len(self.rules.directory.people),
+            "channel": len(self.notify),
+        }
+        plurals = {"person": "people"}
+        listed = [
+            f"{count} {noun if count == 1 else plurals.get(noun, noun + 's')}"
+            for noun, count in counts.items()
+        ]
+        return f"{self.path}: {', '.join(listed)}; version {self.rules.version}"
+
+
+def load(path: Path) -> Config:
+    """The configuration in the file at `path`. Raises ConfigError with everything that is wrong with it."""
+    document = read_yaml(path, _NOUNS)
+    problems = Problems()
+    config = _read(path, Node(document.data), problems)
+    found = [*document.duplicates, *map(document.diagnose, problems)]
+    if found:
+        raise ConfigError(found)
+    return config
+
+
+def _read(path: Path, root: Node, problems: Problems) -> Config:
+    for key, node in root.items():
+        # One by one, so that every misspelt key is reported.
+        with problems.collect():
+            Node({key: node.value}).keys(*_KEYS)
+    with problems.collect():
+        _check_version(root)
+    feeds: dict[str, Feed] = {}
+    with problems.collect():
+        _read_feeds(root, feeds, problems)
+    document = {"feeds": list(feeds), **{key: root.value[key] for key in rules.KEYS if root.has(key)}}
+    compiled = read_rules(document, problems)
+    # What a feed that cannot be read would have brought is not known.
+    if feeds and len(feeds) == len(root.value["feeds"]):
+        problems.extend(_check_fields(feeds, compiled))
+    channels: dict[str, Channel] = {}
+    with problems.collect():
+        if notify := root.get("notify"):
+            for name, each in notify.items():
+                with problems.collect():
+                    channels[name] = _read_channel(name, each, path.parent)
+    live = Live()
+    with problems.collect():
+        if settings := root.get("live"):
+            live = _read_live(settings)
+    return Config(path, feeds, compiled, channels, live)
+
+
+def _check_version(root: Node) -> None:
+    if not root.has("version"):
+        root.fail("there is no `version`", "Begin the file with `version: 1`", key=True)
+    version = root["version"]
+    if version.text(example="1") != "1":
+        version.fail(f"the version {version.value!r} is not known", "This release reads `version: 1`")
+
+
+def _read_feeds(root: Node, feeds: dict[str, Feed], problems: Problems) -> None:
+    if not root.value.get("feeds"):
+        root.fail("there are no `feeds`", "Add at least one under `feeds:`", key=True)
+    by_topic: dict[str, str] = {}
+    for name, node in root["feeds"].items():
+        with problems.collect():
+            feed = feeds[name] = read_feed(name, node)
+            first = by_topic.setdefault(feed.topic, name)
+            if first != name:
+                raise Problem(
+                    (*node.position, "topic"),
+                    f"the topic {feed.topic!r} is read by two feeds, {first!r} and {name!r}",
+                    "Make them one feed, or give each its own topic",
+                )
+
+
+def _check_fields(feeds: Mapping[str, Feed], compiled: Rules) -> Iterator[Problem]:
+    """What paths ask for and no feed brings."""
+    for path in compiled.paths:
+        position = ("paths", path.name)
+        matching = [feed for feed in feeds.values() if path.about in feed.kinds]
+        if not matching:
+            kinds = sorted({kind for feed in feeds.values() for kind in feed.kinds})
+            yield Problem(
+                (*position, "about"),
+                f"no feed brings records of the kind {path.about!r}",
+                f"{did_you_mean(path.about, kinds)}Kinds there are: {', '.join(kinds)}",
+            )
+            continue
+        fields = sorted({name for feed in matching for name in feed.fields})
+        for clause in path.where:
+            if clause.field not in fields:
+                yield Problem(
+                    (*position, "where", clause.field),
+                    f"no feed brings a field {clause.field!r} of a {path.about}",
+                    f"{did_you_mean(clause.field, fields)}Known here: {', '.join(fields)}",
+                    key=True,
+                )
+        for place, needed in _needs(path):
+            if needed not in fields:
+                yield Problem(
+                    (*position, *place),
+                    f"this needs the {needed} of a {path.about}, which no feed brings",
+                    f"Map it under `record` of the feed: {' or '.join(feed.name for feed in matching)}",
+                    key=True,
+                )
+
+
+def _needs(path: rules.Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The fields without which a path never fires, each with the place that asks for it."""
+    match path.trigger:
+        case InStage():
+            yield ("when", "in_stage"), "stage"
+        case ValueCrosses():
+            yield ("when", "value"), "value"
+            yield ("when", "value"), "currency"
+        case ResolutionClock(targets=targets) if targets:
+            yield ("when", "target"), "priority"
+    if any(clause.field == "value" and clause.operator in _MONEY for clause in path.where):
+        yield ("where", "value"), "currency"
+
+
+def _read_channel(name: str, node: Node, folder: Path) -> Channel:
+    node.keys("webhook", "print")
+    webhook, prints = node.get("webhook"), node.get("print")
+    channel = Channel(
+        name,
+        webhook=_read_webhook(webhook, folder) if webhook else None,
+        prints=prints.flag() if prints else False,
+    )
+    if channel.webhook is None and not channel.prints:
+        node.fail(f"the channel {name!r} leads nowhere", "Add `webhook: env:NAME` or `print: true`", key=True)
+    return channel
+
+
+def _read_webhook(node: Node, folder: Path) -> str:
+    # No message names the value: it may be a secret, and messages end in build logs.
+    secret = "Keep secrets out of this file: write env:NAME or file:PATH"
+    text = node.text(example="env:NAME, file:PATH or a URL without secrets")
+    source, _, name = text.partition(":")
+    if source == "env":
+        if not _VARIABLE.fullmatch(name):
+            node.fail(f"{name!r} is no name of an environment variable", "Write for example env:DESK_WEBHOOK")
+        return text
+    if source == "file":
+        if not name:
+            node.fail("the path of the file is missing", "Write for example file:/run/secrets/desk-webhook")
+        return f"file:{folder / name}"
+    url = _url(text)
+    if url is None:
+        node.fail("the webhook is no URL", "Write env:NAME, file:PATH or https://HOST/...")
+    if "@" in url.netloc or url.query:
+        node.fail("the webhook carries a password or a token", secret)
+    if url.scheme != "https" and not _is_loopback(url.hostname or ""):
+        node.fail("the webhook is not encrypted", "Write https://; http is for this machine only")
+    return text
+
+
+def _url(text: str) -> SplitResult | None:
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        return None
+    return url if usable else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read_live(node: Node) -> Live:
+    node.keys(*(each.name for each in dataclasses.fields(Live)))
+    partitions, replication, prefix, tick, app = map(
+        node.get, ("partitions", "replication", "prefix", "tick", "app")
+    )
+    return Live(
+        partitions=_read_count(partitions) if partitions else Live.partitions,
+        replication=_read_count(replication) if replication else Live.replication,
+        prefix=_read_kafka_name(prefix) if prefix else Live.prefix,
+        tick=_read_seconds(tick) if tick else Live.tick,
+        app=_read_kafka_name(app) if app else Live.app,
+    )
+
+
+def _read_count(node: Node) -> int:
+    count = node.value
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        node.fail(f"{count!r} is no number of {node.name}", "Write a whole number from 1")
+    return count
+
+
+def _read_kafka_name(node: Node) -> str:
+    text = node.text(example="a name")
+    if not _KAFKA_NAME.fullmatch(text):
+        node.fail(
+            f"{text!r} cannot be part of a topic's name",
+            "Write up to 100 of: letters, digits, dots, hyphens and underscores",
+        )
+    return text
+
+
+def _read_seconds(node: Node) -> float:
+    span = read_span(node, None)
+    if not span.micros:
+        node.fail(f"the span {span.text!r} is empty", "Write for example 1s")
+    return span.micros / SECOND
