@@ -1,0 +1,81 @@
+"""Intake: one partition of a feed, decoded and re-keyed into the log.
+
+A batch is one transaction. After a crash it may be repeated: each change carries its source
+coordinates and the feed's order token, and a record takes it once.
+"""
+
+from typing import Any
+
+from streams.core.entries import Change, Mark, Tick, encode
+from streams.feeds import Feed, Message, PassedOver, Undecodable
+from streams.log.connection import Connection
+from streams.log.dead_letters import dead_letter
+from streams.log.producer import TransactionalProducer
+from streams.log.topics import Topics
+
+
+class IntakePartition:
+    """What the agent does with one partition. Methods block, and are called one at a time."""
+
+    def __init__(self, connection: Connection, topics: Topics, feed: Feed, partition: int, of: int) -> None:
+        self._topics = topics
+        self._producer = TransactionalProducer(connection, f"{topics.app}.{feed.topic}.{partition}")
+        self._feed = feed
+        self._partition = partition
+        self._of = of
+        self._latest: Change | None = None
+        self.position: int | None = None
+        """The group's committed offset says where to begin."""
+
+    def open(self) -> None:
+        """Fence off whoever had the partition."""
+        self._producer.fence()
+
+    def process(self, batch: list[Any]) -> None:
+        """Write what `batch` says into the log, then how far it reaches to every partition of the log.
+
+        Raises Fenced or WriteRefused; nothing of the batch is written then.
+        """
+        changes, letters = self._decode(batch)
+        with self._producer.transaction():
+            for letter in letters:
+                self._producer.produce(self._topics.dead_letters.name, **letter)
+            for change in changes:
+                self._producer.produce(
+                    self._topics.changes.name, value=encode(change), key=change.record.encode()
+                )
+            if changes:
+                self._latest = max((*changes, self._latest or changes[0]), key=lambda change: change.at)
+                mark = Mark(self._feed.name, self._partition, self._of, self._latest.at)
+                tick = encode(Tick((mark,)))
+                for partition in range(self._topics.partitions):
+                    self._producer.produce(self._topics.changes.name, value=tick, partition=partition)
+
+    def _decode(self, batch: list[Any]) -> tuple[list[Change], list[dict[str, Any]]]:
+        changes: list[Change] = []
+        letters: list[dict[str, Any]] = []
+        for record in batch:
+            message = Message(
+                record.topic,
+                record.partition,
+                record.offset,
+                record.key,
+                record.value,
+                record.timestamp,
+                record.headers,
+            )
+            try:
+                decoded = self._feed.decode(message)
+            except Undecodable as error:
+                letters.append(dead_letter(record, str(error)))
+            else:
+                if not isinstance(decoded, PassedOver):
+                    changes += decoded
+        return changes, letters
+
+    def mark(self, at: Any) -> Mark:
+        """That everything up to `at` has been read."""
+        return Mark(self._feed.name, self._partition, self._of, at)
+
+    def close(self) -> None:
+        self._producer.close()

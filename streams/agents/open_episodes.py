@@ -1,0 +1,41 @@
+"""What is open now, read from the workers' changelog."""
+
+from typing import Any
+
+from streams.agents.records import POSITION, RULES
+from streams.core import record
+from streams.core.timestamps import rfc3339
+from streams.log.connection import Connection
+from streams.log.reader import read_to_end
+from streams.log.topics import Topics
+
+
+def open_episodes(connection: Connection, topics: Topics) -> list[dict[str, Any]]:
+    """Episodes that have escalated and not resolved, the longest open first.
+
+    Each: `record`, `path`, `episode`, `since`, `step`, `told`, `next` (when the next step is due,
+    or None). Raises BrokerUnavailable, NoSuchTopic.
+    """
+    states: dict[bytes, bytes] = {}
+    for message in read_to_end(connection, topics.changelog.name):
+        if message.key is None or message.key in (POSITION, RULES):
+            continue
+        if message.value is None:
+            states.pop(message.key, None)
+        else:
+            states[message.key] = message.value
+    episodes = [
+        {
+            "record": state.key,
+            "path": path,
+            "episode": standing.episode,
+            "since": rfc3339(standing.start or state.at),
+            "step": standing.step,
+            "told": list(standing.told),
+            "next": None if standing.due is None else rfc3339(standing.due),
+        }
+        for state in map(record.decode, states.values())
+        for path, standing in state.standings.items()
+        if standing.step
+    ]
+    return sorted(episodes, key=lambda each: (each["since"], each["record"], each["path"]))

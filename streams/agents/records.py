@@ -1,0 +1,154 @@
+"""Records: one partition of the log, decided on.
+
+Per batch: fold it in memory, then one transaction with the escalations, the changed states and
+the position; after the commit the local store. So all of a batch is done or none of it, and a
+worker that has lost its partition can write nothing more.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streams.core import entries, escalation, record
+from streams.core.document import Problems
+from streams.core.entries import Change
+from streams.core.escalation import Escalation
+from streams.core.partition import FeedMarks, NoRules, Partition
+from streams.core.rules import read_rules
+from streams.log.connection import Connection, log
+from streams.log.dead_letters import dead_letter
+from streams.log.producer import TransactionalProducer
+from streams.log.table import Table
+from streams.log.topics import Topics
+
+POSITION = b":position"
+RULES = b":rules"
+"""Keys in the table beside the records', which all begin with a kind."""
+
+QUIET_ENTRIES = 1000
+"""After so many entries that changed nothing, the position is written all the same, so that a
+restart has few of them to read again."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The next offset of the log to apply, and how far the feeds had been read by then."""
+
+    offset: int
+    feeds: dict[str, FeedMarks]
+
+
+_positions = msgspec.json.Decoder(Position)
+_rules = msgspec.json.Decoder(list[tuple[int, dict[str, Any]]])
+
+
+class RecordsPartition:
+    """What the agent does with one partition. Methods block, and are called one at a time."""
+
+    def __init__(self, connection: Connection, topics: Topics, partition: int, data: Path) -> None:
+        self._topics = topics
+        self._producer = TransactionalProducer(connection, f"{topics.app}.{topics.changes.name}.{partition}")
+        self._table = Table(connection, topics.changelog.name, partition, data)
+        self._partition = Partition()
+        self._known_rules: tuple[str, ...] = ()
+        self._quiet = 0
+        self.position = 0
+
+    def open(self) -> None:
+        """Fence off whoever had the partition, then recover its state; only then may it be read."""
+        self._producer.fence()
+        values = self._table.recover()
+        feeds: dict[str, FeedMarks] = {}
+        if (value := values.pop(POSITION, None)) is not None:
+            position = _positions.decode(value)
+            self.position, feeds = position.offset, position.feeds
+        rules = []
+        for since, document in _rules.decode(values.pop(RULES, b"[]")):
+            problems = Problems()
+            rules.append((since, read_rules(document, problems)))
+            if problems:
+                raise ValueError(f"the state holds rules that cannot be read: {problems[0]}")
+        records = {key.decode(): record.decode(value) for key, value in values.items()}
+        self._partition = Partition(rules, records, feeds)
+        self._known_rules = self._versions()
+
+    def process(self, batch: list[Any]) -> None:
+        """Apply `batch`. Raises Fenced or WriteRefused; nothing of the batch is done then."""
+        decisions: list[Escalation] = []
+        letters: list[dict[str, Any]] = []
+        for message in batch:
+            # After a rebalance the group's offset may lie before what is applied already.
+            if message.offset >= self.position:
+                try:
+                    decisions += self._fold(message.value)
+                except _NotApplied as error:
+                    letters.append(dead_letter(message, str(error)))
+        position = batch[-1].offset + 1
+        if position <= self.position:
+            return
+        self._quiet += len(batch)
+        self.position = position
+        if decisions or letters or self._partition.changed or self._quiet >= QUIET_ENTRIES:
+            self._commit(decisions, letters)
+
+    def _fold(self, value: bytes) -> list[Escalation]:
+        try:
+            entry = entries.decode(value)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise _NotApplied(f"not an entry: {error}") from error
+        try:
+            return self._partition.fold(entry)
+        except NoRules:
+            raise
+        except Exception as error:
+            if not isinstance(entry, Change):
+                raise
+            # One record's trouble must not hold up the others; its state is as it was.
+            log.exception("%s could not be applied", entry.record)
+            raise _NotApplied(f"could not be applied: {error!r}") from error
+
+    def _commit(self, decisions: list[Escalation], letters: list[dict[str, Any]]) -> None:
+        partition = self._partition
+        values = {key.encode(): record.encode(partition.records[key]) for key in sorted(partition.changed)}
+        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds))
+        if self._known_rules != self._versions():
+            values[RULES] = msgspec.json.encode([(since, each.document) for since, each in partition.rules])
+        with self._producer.transaction():
+            for decision in decisions:
+                self._producer.produce(
+                    self._topics.escalations.name,
+                    value=escalation.encode(decision),
+                    key=decision.record.encode(),
+                    headers=_cloud_event(decision, self._topics.app),
+                )
+            for letter in letters:
+                self._producer.produce(self._topics.dead_letters.name, **letter)
+            written = self._table.produce(self._producer, values)
+        self._table.keep(written)
+        partition.changed.clear()
+        self._known_rules = self._versions()
+        self._quiet = 0
+
+    def _versions(self) -> tuple[str, ...]:
+        return tuple(rules.version for _, rules in self._partition.rules)
+
+    def close(self) -> None:
+        self._producer.close()
+        self._table.close()
+
+
+class _NotApplied(Exception):
+    """An entry that goes to the dead letters."""
+
+
+def _cloud_event(decision: Escalation, app: str) -> list[tuple[str, bytes]]:
+    """Headers of the CloudEvents 1.0 Kafka binding, binary mode."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", decision.id.encode()),
+        ("ce_source", f"/{app}".encode()),
+        ("ce_type", f"escalation.{decision.event}".encode()),
+        ("ce_subject", decision.record.encode()),
+        ("ce_time", decision.at.encode()),
+        ("content-type", b"application/json"),
+    ]

@@ -1,0 +1,247 @@
+"""The live worker: Faust agents over feeds and log, and what keeps them honest.
+
+Faust assigns partitions and calls the agents. Each assigned partition has an owner that is
+opened (fenced, recovered) before its first message is read, and does one batch at a time.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+from yarl import URL
+
+from streams.agents.intake import IntakePartition
+from streams.agents.records import RecordsPartition
+from streams.config import Config
+from streams.core.entries import NewRules, Tick, encode
+from streams.log.connection import Connection, log
+from streams.log.producer import Fenced, PlainProducer
+from streams.log.topics import Topics, ensure
+from streams.log.transport import BatchTransport
+
+RULES_AHEAD = timedelta(seconds=5)
+"""New rules hold from a moment a little ahead, so that their place in the log does not matter."""
+
+SESSION_SECONDS = 10.0
+"""After so long without a sign of life a worker's partitions go to the others."""
+
+MAX_POLL_RECORDS = 4000
+
+
+class _Slot:
+    """An assigned partition: its owner once it is open, and a lock, for an owner does one thing at a time."""
+
+    def __init__(self) -> None:
+        self.owner: IntakePartition | RecordsPartition | None = None
+        self.lock = asyncio.Lock()
+
+
+class Worker:
+    """One worker process of `config` on a broker, with its local stores under `data`."""
+
+    def __init__(self, config: Config, connection: Connection, data: Path) -> None:
+        self._config = config
+        self._connection = connection
+        self._data = data
+        self._topics = Topics(config.live.prefix, config.live.app, config.live.partitions)
+        self._feeds = {feed.topic: feed for feed in config.feeds.values()}
+        self._partitions: dict[str, int] = {}
+        self._slots: dict[TP, _Slot] = {}
+        self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="partition")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until SIGINT or SIGTERM; `on_ready` is called each time all assigned partitions are open.
+
+        Raises what makes going on impossible: BrokerUnavailable, TopicMismatch, StoreInUse,
+        WriteRefused, or an error of Faust's.
+        """
+        self._on_ready = on_ready
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end)
+        self._marks = await asyncio.to_thread(self._prepare)
+        self._app = self._faust_app()
+        try:
+            await self._app.start()
+            self._spawn(self._tick())
+            await self._ended
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await self._app.stop()
+            await asyncio.gather(*(self._close(tp) for tp in list(self._slots)))
+            self._threads.shutdown(cancel_futures=True)
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if self._ended.done():
+            return
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+
+    def _prepare(self) -> PlainProducer:
+        self._data.mkdir(parents=True, exist_ok=True)
+        admin = self._connection.admin()
+        ensure(admin, self._topics, self._feeds, replication=self._config.live.replication)
+        self._count_partitions()
+        producer = PlainProducer(self._connection)
+        rules = NewRules(datetime.now(UTC) + RULES_AHEAD, dict(self._config.rules.document))
+        producer.write(self._topics.changes.name, self._to_every_partition(encode(rules)))
+        return producer
+
+    def _count_partitions(self) -> None:
+        topics = self._connection.admin().list_topics().topics
+        self._partitions = {topic: len(topics[topic].partitions) for topic in self._feeds}
+
+    def _to_every_partition(self, value: bytes) -> list[dict[str, Any]]:
+        return [{"value": value, "partition": number} for number in range(self._topics.partitions)]
+
+    def _faust_app(self) -> Any:
+        # Faust reports each step of a rebalance as a warning would be.
+        for name in ("faust", "mode", "aiokafka"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        url = URL(f"kafka://{self._connection.address.replace(',', ';kafka://')}")
+        app = faust.App(
+            self._topics.app,
+            broker=url,
+            datadir=str(self._data / "faust"),
+            autodiscover=False,
+            web_enabled=False,
+            store="memory://",
+            table_standby_replicas=0,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            # What an agent has in hand when partitions move is finished or fenced, not waited for.
+            stream_wait_empty=False,
+            consumer_auto_offset_reset="earliest",
+            broker_max_poll_records=MAX_POLL_RECORDS,
+            broker_session_timeout=SESSION_SECONDS,
+            broker_heartbeat_interval=SESSION_SECONDS / 4,
+        )
+        app.transport = BatchTransport(url, app, self._is_open, self._position)
+        for topic in (*self._feeds, self._topics.changes.name):
+            name = "records" if topic == self._topics.changes.name else f"intake-{self._feeds[topic].name}"
+            app.agent(app.topic(topic), name=name)(self._agent)
+        app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        app.finalize()
+        return app
+
+    async def _agent(self, stream: Any) -> None:
+        event: Any
+        async for event in stream.noack().events():
+            # Other partitions' batches go on while this one commits.
+            self._spawn(self._process(event))
+
+    async def _process(self, event: Any) -> None:
+        tp, batch = event.message.tp, event.value
+        slot = self._slots.get(tp)
+        if slot is not None:
+            async with slot.lock:
+                if slot.owner is not None:
+                    try:
+                        await self._in_thread(slot.owner.process, batch)
+                        batch.done = True
+                    except Fenced as error:
+                        log.warning("%s: letting go of it", error)
+                        await self._in_thread(slot.owner.close)
+                        slot.owner = None
+                        self._spawn(self._reclaim(tp, slot))
+        event.ack()
+
+    async def _reclaim(self, tp: TP, slot: _Slot) -> None:
+        """Open a partition again that was fenced off and yet, after a session, is still ours."""
+        await asyncio.sleep(2 * SESSION_SECONDS)
+        if self._slots.get(tp) is slot:
+            await self._open(tp, slot)
+
+    def _is_open(self, tp: TP) -> bool:
+        slot = self._slots.get(tp)
+        return slot is not None and slot.owner is not None
+
+    def _position(self, tp: TP) -> int | None:
+        slot = self._slots.get(tp)
+        return slot.owner.position if slot is not None and slot.owner is not None else None
+
+    async def _on_assigned(self, _: Any, assigned: Iterable[TP], **__: Any) -> None:
+        """Open what is new, close what is gone; what stays keeps its state: the fence is still ours,
+        and if it is not, the next commit says so."""
+        assigned = set(assigned)
+        await asyncio.to_thread(self._count_partitions)
+        for tp in self._slots.keys() - assigned:
+            self._spawn(self._close(tp))
+        for tp in sorted(assigned - self._slots.keys()):
+            slot = self._slots[tp] = _Slot()
+            self._spawn(self._open(tp, slot))
+
+    async def _open(self, tp: TP, slot: _Slot) -> None:
+        async with slot.lock:
+            owner = await self._in_thread(self._new_owner, tp)
+            await self._in_thread(owner.open)
+            if self._slots.get(tp) is not slot:
+                await self._in_thread(owner.close)
+                return
+            if owner.position is not None:
+                await self._app.consumer.seek(tp, owner.position)
+            slot.owner = owner
+        if all(self._is_open(each) for each in self._slots):
+            self._on_ready()
+
+    def _new_owner(self, tp: TP) -> IntakePartition | RecordsPartition:
+        if tp.topic == self._topics.changes.name:
+            return RecordsPartition(self._connection, self._topics, tp.partition, self._data)
+        feed = self._feeds[tp.topic]
+        of = self._partitions[tp.topic]
+        return IntakePartition(self._connection, self._topics, feed, tp.partition, of)
+
+    async def _close(self, tp: TP) -> None:
+        slot = self._slots.pop(tp)
+        async with slot.lock:
+            if slot.owner is not None:
+                await self._in_thread(slot.owner.close)
+                slot.owner = None
+
+    async def _tick(self) -> None:
+        """Say, again and again, where nothing is left unread that the feed has been read up to now."""
+        while True:
+            await asyncio.sleep(self._config.live.tick)
+            if self._app.crashed:
+                raise self._app.crash_reason
+            now = datetime.now(UTC)
+            intake = {
+                tp: slot.owner for tp, slot in self._slots.items() if isinstance(slot.owner, IntakePartition)
+            }
+            if not intake or self._app.rebalancing:
+                continue
+            read = await self._app.consumer.read_to_end(intake)
+            if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
+                await self._in_thread(
+                    self._marks.write,
+                    self._topics.changes.name,
+                    self._to_every_partition(encode(Tick(marks))),
+                )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside everything else; what it raises ends the worker."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._end(error)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -1,0 +1,36 @@
+"""Dead letters: what could not be read keeps its bytes, and says where it came from and why."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Delivered(Protocol):
+    """A message as aiokafka's ConsumerRecord and `streams.feeds.Message` have it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+def dead_letter(message: Delivered, reason: str) -> dict[str, Any]:
+    """Arguments for `produce`: the original key, value and headers, and headers that say more."""
+    return {
+        "key": message.key,
+        "value": message.value,
+        "headers": [
+            *message.headers,
+            ("escalations.reason", reason.encode()),
+            ("escalations.topic", message.topic.encode()),
+            ("escalations.partition", str(message.partition).encode()),
+            ("escalations.offset", str(message.offset).encode()),
+        ],
+    }

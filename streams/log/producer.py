@@ -1,0 +1,130 @@
+"""Transactions, fenced by what they are for: one producer per source partition."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from streams.log.connection import Connection
+
+# Java's partitioner, so that a record's key finds the same partition whoever writes it.
+PARTITIONER = "murmur2_random"
+
+COMMIT_SECONDS = 60.0
+
+
+class Fenced(Exception):
+    """Another producer has taken over the transactional id: this partition is no longer ours."""
+
+
+class WriteRefused(Exception):
+    """The broker will not take a write, and trying again will not change that."""
+
+
+class TransactionalProducer:
+    """Writes in transactions under `transactional_id`. Every method blocks: call from a thread."""
+
+    def __init__(self, connection: Connection, transactional_id: str) -> None:
+        self.transactional_id = transactional_id
+        self._producer = Producer(
+            connection.settings(
+                **{
+                    "transactional.id": transactional_id,
+                    "partitioner": PARTITIONER,
+                    "compression.type": "lz4",
+                    "linger.ms": 5,
+                }
+            )
+        )
+
+    def fence(self) -> None:
+        """Take over the id: whoever had it can write no more, and what they left open is undone."""
+        self._producer.init_transactions(COMMIT_SECONDS)
+
+    def produce(self, topic: str, **message: Any) -> None:
+        """Add a message to the open transaction; its parts as in confluent_kafka.Producer.produce."""
+        _produce(self._producer, topic, **message)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is produced inside is committed at its end, or none of it when anything raises.
+
+        Raises Fenced or WriteRefused; the producer is of no more use then.
+        """
+        try:
+            self._producer.begin_transaction()
+            yield
+            self._commit()
+        except KafkaException as error:
+            raise _meaning(error, self.transactional_id) from error
+        except BaseException:
+            self._abort()
+            raise
+
+    def _commit(self) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(COMMIT_SECONDS)
+                return
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    if error.args[0].txn_requires_abort():
+                        self._abort()
+                    raise
+
+    def _abort(self) -> None:
+        try:
+            self._producer.abort_transaction(COMMIT_SECONDS)
+        except KafkaException:
+            # The next owner's fence undoes it as well.
+            return
+
+    def close(self) -> None:
+        """Let go without waiting; an open transaction is left to the next owner's fence."""
+        self._producer.purge()
+        self._producer.flush(0)
+
+
+def _produce(producer: Producer, topic: str, **message: Any) -> None:
+    while True:
+        try:
+            producer.produce(topic, **message)
+            return
+        except BufferError:
+            # The local queue is full: let some of it go out.
+            producer.poll(0.1)
+
+
+def _meaning(error: KafkaException, transactional_id: str) -> Exception:
+    cause: KafkaError = error.args[0]
+    fenced = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+    if cause.code() in fenced:
+        return Fenced(f"{transactional_id} was taken over")
+    return WriteRefused(f"{transactional_id}: {cause.str()}")
+
+
+class PlainProducer:
+    """Writes without a transaction: entries of which a repeat changes nothing. Methods block."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._producer = Producer(
+            connection.settings(**{"enable.idempotence": True, "partitioner": PARTITIONER, "linger.ms": 0})
+        )
+
+    def write(self, topic: str, messages: Iterable[dict[str, Any]], timeout: float = 30.0) -> None:
+        """Write `messages`, each the arguments of confluent_kafka.Producer.produce after the topic.
+
+        Raises WriteRefused when one is not taken within `timeout` seconds.
+        """
+        refused: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        for message in messages:
+            _produce(self._producer, topic, on_delivery=delivered, **message)
+        if self._producer.flush(timeout) or refused:
+            why = refused[0].str() if refused else f"no answer within {timeout:g} s"
+            raise WriteRefused(f"{topic}: {why}")

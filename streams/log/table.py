@@ -1,0 +1,110 @@
+"""The table of one log partition: changed states go to a compacted changelog topic and a local store.
+
+Beside the records it holds, under keys no record can have, the position up to which the log is
+applied and the rules in force. Both are written in the transaction that writes the states.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from streams.log.connection import Connection, log
+from streams.log.producer import TransactionalProducer
+from streams.log.reader import SILENCE_SECONDS, rounds
+from streams.log.store import Store
+
+
+class Table:
+    """Keys to values of one partition. Every method blocks: call from a thread."""
+
+    def __init__(self, connection: Connection, topic: str, partition: int, folder: Path) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._partition = partition
+        self._store = Store(folder / f"{topic}-{partition}")
+
+    def recover(self) -> dict[bytes, bytes]:
+        """Everything in the table, as of the changelog's end.
+
+        Call after fencing: then nobody else can write to this partition any more.
+        Raises BrokerUnavailable when the broker falls silent.
+        """
+        consumer = Consumer(
+            self._connection.settings(
+                **{
+                    "group.id": f"{self._topic}-recovery",
+                    "enable.auto.commit": False,
+                    "enable.partition.eof": True,
+                    "isolation.level": "read_committed",
+                    "auto.offset.reset": "error",
+                }
+            )
+        )
+        try:
+            return self._read(consumer)
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer) -> dict[bytes, bytes]:
+        here = TopicPartition(self._topic, self._partition)
+        first, end = consumer.get_watermark_offsets(here, timeout=SILENCE_SECONDS)
+        start = self._store.position
+        if start and not first <= start <= end:
+            log.warning(
+                "the local store of %s-%d does not belong to this changelog: rebuilding it",
+                self._topic,
+                self._partition,
+            )
+            self._store.clear()
+            start = 0
+        values = dict(self._store)
+        news: dict[bytes, bytes | None] = {}
+        consumer.assign([TopicPartition(self._topic, self._partition, start or OFFSET_BEGINNING)])
+        for messages in rounds(consumer):
+            for message in messages:
+                if message.error() is None:
+                    news[message.key()] = message.value()
+                elif message.offset() >= end:
+                    return self._bring_forward(values, news, message.offset())
+        raise AssertionError("the rounds do not end by themselves")
+
+    def _bring_forward(
+        self, values: dict[bytes, bytes], news: Mapping[bytes, bytes | None], position: int
+    ) -> dict[bytes, bytes]:
+        self._store.write(news, position)
+        for key, value in news.items():
+            if value is None:
+                values.pop(key, None)
+            else:
+                values[key] = value
+        return values
+
+    def produce(self, producer: TransactionalProducer, values: Mapping[bytes, bytes]) -> "Written":
+        """Add `values` to the producer's open transaction."""
+        written = Written(values)
+        for key, value in values.items():
+            producer.produce(
+                self._topic, value=value, key=key, partition=self._partition, on_delivery=written.delivered
+            )
+        return written
+
+    def keep(self, written: "Written") -> None:
+        """Bring the local store to what was committed. Call after the commit, never before."""
+        self._store.write(written.values, written.position)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class Written:
+    """Values on their way into the changelog; `position` is the offset after the last of them."""
+
+    def __init__(self, values: Mapping[bytes, bytes]) -> None:
+        self.values = values
+        self.position = 0
+
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
+        # A failed delivery fails the commit; there is nothing to keep then.
+        if error is None:
+            self.position = max(self.position, message.offset() + 1)

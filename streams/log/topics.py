@@ -1,0 +1,117 @@
+"""The topics: which there are, created when missing, checked when present."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from streams.log.connection import log
+
+
+class TopicMismatch(Exception):
+    """A topic is there, but not as it must be; the text says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """`config`: settings that must hold. `partitions`: None accepts any number."""
+
+    name: str
+    partitions: int | None
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names of the product's own topics under a `prefix`, for an `app` (its consumer group)."""
+
+    prefix: str
+    app: str
+    partitions: int
+
+    @property
+    def changes(self) -> Topic:
+        """The log. It is kept: a backtest may replay it from its beginning."""
+        config = {"cleanup.policy": "delete", "retention.ms": "-1"}
+        return Topic(f"{self.prefix}changes", self.partitions, config)
+
+    @property
+    def changelog(self) -> Topic:
+        """The records' states, partition by partition those of the log."""
+        return Topic(f"{self.app}-records-changelog", self.partitions, {"cleanup.policy": "compact"})
+
+    @property
+    def escalations(self) -> Topic:
+        return Topic(f"{self.prefix}escalations", None)
+
+    @property
+    def dead_letters(self) -> Topic:
+        return Topic(f"{self.prefix}dead-letters", None)
+
+    def all(self) -> tuple[Topic, ...]:
+        return self.changes, self.changelog, self.escalations, self.dead_letters
+
+
+def ensure(
+    admin: AdminClient, topics: Topics, feeds: Iterable[str], *, replication: int, timeout: float = 15.0
+) -> None:
+    """Create what is missing and check what is there. Blocks for up to `timeout` seconds a call.
+
+    Raises TopicMismatch when a topic is there with another number of partitions or another
+    clean-up policy, and KafkaException when the broker refuses to create one.
+    """
+    present = admin.list_topics(timeout=timeout).topics
+    own = topics.all()
+    missing = [topic for topic in own if topic.name not in present]
+    missing += [Topic(name, None) for name in feeds if name not in present]
+    if missing:
+        _create(admin, missing, topics.partitions, replication, timeout)
+    found = [topic for topic in own if topic.name in present]
+    for topic in found:
+        count = len(present[topic.name].partitions)
+        if topic.partitions is not None and count != topic.partitions:
+            raise TopicMismatch(
+                f"topic {topic.name} has {count} partitions, the configuration says {topic.partitions}. "
+                f"Write `live: {{partitions: {count}}}`, or start over under another `prefix` and `app`: "
+                "records would move between partitions and leave their state behind."
+            )
+    _check_policies(admin, [topic for topic in found if "cleanup.policy" in topic.config], timeout)
+
+
+def _create(
+    admin: AdminClient, missing: list[Topic], partitions: int, replication: int, timeout: float
+) -> None:
+    wanted = [
+        NewTopic(
+            topic.name,
+            num_partitions=topic.partitions or partitions,
+            replication_factor=replication,
+            config=topic.config,
+        )
+        for topic in missing
+    ]
+    for name, future in admin.create_topics(wanted, operation_timeout=timeout).items():
+        try:
+            future.result(timeout)
+            log.info("created topic %s", name)
+        except KafkaException as error:
+            # Another worker that started at the same time was faster.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+
+
+def _check_policies(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
+    if not topics:
+        return
+    resources = {ConfigResource(ResourceType.TOPIC, topic.name): topic for topic in topics}
+    for resource, future in admin.describe_configs(list(resources)).items():
+        topic = resources[resource]
+        entry = future.result(timeout).get("cleanup.policy")
+        wanted = topic.config["cleanup.policy"]
+        if entry is not None and wanted not in entry.value.split(","):
+            raise TopicMismatch(
+                f"topic {topic.name} has cleanup.policy={entry.value}; it must be {wanted}. "
+                f"Set it with kafka-configs --alter --topic {topic.name} "
+                f"--add-config cleanup.policy={wanted}"
+            )

@@ -1,0 +1,152 @@
+"""Batches through Faust: one event is what was read of one partition at once.
+
+Faust does membership, assignment, agents and life cycle. Its path per message costs more than
+all of our work on it, acknowledges what an agent has not done (after an exception, on a
+rebalance), and cannot hold a partition back. So this transport
+
+- delivers a `Batch`, the records of one partition, as one message, and no second one of that
+  partition before the first is acknowledged;
+- commits an offset for a lag monitor only when the agent has said that the batch is `done`;
+- reads a partition only once its `gate` is open, and from where its owner says;
+- reads committed messages only.
+
+It overrides what Faust does not offer for it; `tests/broker/test_faust.py` guards each override.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import aiokafka
+import faust.transport.drivers.aiokafka as stock
+from faust.types import TP
+
+FETCH_WAIT_MS = 250
+"""How long the broker may wait for something to send; Faust's own 1,500 ms delay an idle end."""
+
+POLL_SECONDS = 0.05
+
+
+class Batch(list[Any]):
+    """Records of one partition in the order of their offsets, as aiokafka's `ConsumerRecord`.
+
+    `done`: set by whoever has dealt with all of them.
+    """
+
+    done = False
+
+
+class _Thread(stock.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Both are read when the consumer starts; Faust has no setting for either.
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class _Consumer(stock.Consumer):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_flight: dict[TP, Any] = {}
+        self._delivered: Counter[TP] = Counter()
+        self._rounds = 0
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            await self._drain(fetcher)
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _drain(self, fetcher: Any) -> None:
+        while not (self.should_stop or fetcher.should_stop):
+            self._rounds += 1
+            if not self.flow_active:
+                await self.wait(self.can_resume_flow)
+                continue
+            open_partitions = {
+                tp
+                for tp in self._get_active_partitions()
+                if tp not in self._in_flight and self.transport.is_open(tp)
+            }
+            if not open_partitions:
+                await self.sleep(POLL_SECONDS)
+                continue
+            generation = self.app.consumer_generation_id
+            records = await self._getmany(open_partitions, timeout=POLL_SECONDS)
+            for tp, batch in records.items():
+                if not self.flow_active or generation != self.app.consumer_generation_id:
+                    # What was read is read again: every rebalance ends with a seek.
+                    break
+                await self._deliver(tp, batch)
+
+    async def _deliver(self, tp: TP, records: list[Any]) -> None:
+        message = self._to_message(tp, records[-1])
+        message.value = Batch(records)
+        self._in_flight[tp] = message
+        self._delivered[tp] += 1
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    def ack(self, message: Any) -> bool:
+        tp = message.tp
+        if self._in_flight.get(tp) is message:
+            del self._in_flight[tp]
+        return message.value.done and super().ack(message)
+
+    async def read_to_end(self, partitions: Iterable[TP]) -> set[TP]:
+        """Those of `partitions` of which, when this was called, everything had been read and dealt with."""
+        partitions = list(partitions)
+        delivered = {tp: self._delivered[tp] for tp in partitions if tp not in self._in_flight}
+        ends = await self.highwaters(*partitions)
+        positions = {tp: await self.position(tp) for tp in delivered}
+        # A position moves when records are handed over, a moment before they are in flight: only
+        # after another round of the loop is it certain that none were.
+        rounds = self._rounds + 2
+        while self._rounds < rounds and not self.should_stop:
+            await self.sleep(POLL_SECONDS)
+        return {
+            tp
+            for tp, position in positions.items()
+            if position is not None and position >= ends[tp] and self._delivered[tp] == delivered[tp]
+        }
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._in_flight.clear()
+        await super().on_partitions_revoked(revoked)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        offsets = dict(await super().seek_to_committed())
+        for tp in self.assignment():
+            position = self.transport.position(tp)
+            if position is not None:
+                await self.seek(tp, position)
+                offsets[tp] = position
+        return offsets
+
+
+class BatchTransport(stock.Transport):
+    """`is_open` and `position` are asked for each assigned partition: whether it may be read yet,
+    and from which offset (None: where the group has committed)."""
+
+    Consumer = _Consumer
+
+    def __init__(
+        self, url: Any, app: Any, is_open: Callable[[TP], bool], position: Callable[[TP], int | None]
+    ) -> None:
+        super().__init__([url], app)
+        self.is_open = is_open
+        self.position = position

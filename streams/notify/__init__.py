@@ -1,0 +1,1 @@
+"""Notifiers: consumers of the escalations topic that tell somebody."""

@@ -1,0 +1,68 @@
+"""A notifier service: reads the escalations topic and hands each one to a channel.
+
+Its consumer group is its own, and an offset is committed after the channel has taken the
+escalation: nothing is lost, and what is told twice after a crash has the same id.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException
+
+from streams.core.escalation import Escalation, decode
+from streams.feeds import Message
+from streams.log.connection import Connection, log
+from streams.log.dead_letters import dead_letter
+from streams.log.producer import PlainProducer
+from streams.log.reader import as_message
+from streams.log.topics import Topics
+from streams.notify.webhook import Refused
+
+POLL_SECONDS = 0.2
+
+
+def serve(
+    connection: Connection,
+    topics: Topics,
+    channel: str,
+    send: Callable[[Escalation], None],
+    stopped: Callable[[], bool],
+) -> None:
+    """Hand each escalation to `send` until `stopped`.
+
+    What `send` refuses, or what is no escalation, goes to the dead letters. Raises whatever else
+    `send` raises, before the escalation counts as told.
+    """
+    consumer = Consumer(
+        connection.settings(
+            **{
+                "group.id": f"{topics.app}-notify-{channel}",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+            }
+        )
+    )
+    letters = PlainProducer(connection)
+    consumer.subscribe([topics.escalations.name])
+    try:
+        while not stopped():
+            message = consumer.poll(POLL_SECONDS)
+            if message is None:
+                continue
+            if message.error() is not None:
+                raise KafkaException(message.error())
+            _hand_over(as_message(message), send, topics, letters)
+            consumer.commit(message, asynchronous=False)
+    finally:
+        consumer.close()
+
+
+def _hand_over(
+    message: Message, send: Callable[[Escalation], None], topics: Topics, letters: PlainProducer
+) -> None:
+    try:
+        send(decode(message.value or b""))
+    except (Refused, msgspec.DecodeError) as error:
+        log.warning("%s-%d@%d: %s", message.topic, message.partition, message.offset, error)
+        letters.write(topics.dead_letters.name, [dead_letter(message, str(error))])
