@@ -76,6 +76,7 @@ class Live:
 
     partitions, replication: of the topics that are created.
     prefix: the beginning of their names. tick: seconds between two ticks.
+    batch: how many messages are taken at once at most; larger is faster, smaller is sooner.
     app: the consumer group, and the beginning of the transactional ids.
     """
 
@@ -83,6 +84,7 @@ class Live:
     replication: int = 1
     prefix: str = "crm."
     tick: float = 1.0
+    batch: int = 4000
     app: str = "escalations"
 
 
@@ -275,14 +277,15 @@ def _is_loopback(host: str) -> bool:
 
 def _read_live(node: Node) -> Live:
     node.keys(*(each.name for each in dataclasses.fields(Live)))
-    partitions, replication, prefix, tick, app = map(
-        node.get, ("partitions", "replication", "prefix", "tick", "app")
+    partitions, replication, prefix, tick, batch, app = map(
+        node.get, ("partitions", "replication", "prefix", "tick", "batch", "app")
     )
     return Live(
         partitions=_read_count(partitions) if partitions else Live.partitions,
         replication=_read_count(replication) if replication else Live.replication,
         prefix=_read_kafka_name(prefix) if prefix else Live.prefix,
         tick=_read_seconds(tick) if tick else Live.tick,
+        batch=_read_count(batch) if batch else Live.batch,
         app=_read_kafka_name(app) if app else Live.app,
     )
 

@@ -1,6 +1,5 @@
 """The live product under test: topics with a history in them, workers as processes of their own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -22,7 +21,9 @@ from streams.log.topics import Topics
 PARTITIONS = 4
 
 
-def play(connection: Connection, feed: Feed, messages: Iterable[Message], partitions: int = PARTITIONS) -> None:
+def play(
+    connection: Connection, feed: Feed, messages: Iterable[Message], partitions: int = PARTITIONS
+) -> None:
     """Put a history into its feed's topic in the order in which it happened, keyed by record."""
 
     def refuse(message: Message, error: Exception) -> None:
@@ -45,13 +46,12 @@ def play(connection: Connection, feed: Feed, messages: Iterable[Message], partit
 class WorkerProcess:
     """`escalations run` as a process of its own, with its output in a file."""
 
-    def __init__(self, config: Path, address: str, data: Path, *arguments: str) -> None:
+    def __init__(self, config: Path, address: str, data: Path) -> None:
         self._log = data.with_suffix(".log")
+        self.killed = False
         command = [sys.executable, "-m", "streams", "run", "-c", str(config), "--broker", address]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--data", str(data), *arguments], stdout=log, stderr=log, env={**os.environ}
-            )
+            self._process = subprocess.Popen([*command, "--data", str(data)], stdout=log, stderr=log)
 
     @property
     def running(self) -> bool:
@@ -62,6 +62,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """As a power cut would."""
+        self.killed = True
         self._process.kill()
         self._process.wait()
 
@@ -77,6 +78,8 @@ class WorkerProcess:
 def escalations(connection: Connection, config: Config) -> list[Escalation]:
     """Everything on the escalations topic, as a reader of committed messages sees it."""
     topics = Topics(config.live.prefix, config.live.app, config.live.partitions)
+    if topics.escalations.name not in connection.admin().list_topics().topics:
+        return []
     return [decode(message.value or b"") for message in read_to_end(connection, topics.escalations.name)]
 
 

@@ -138,7 +138,9 @@ def test_a_good_file_loads() -> None:
 def test_settings_have_defaults(tmp_path: Path) -> None:
     config = load(written(tmp_path, GOOD[: GOOD.index("\nnotify:") + 1]))
     assert config.notify == {}
-    assert config.live == Live(partitions=4, replication=1, prefix="crm.", tick=1.0, app="escalations")
+    assert config.live == Live(
+        partitions=4, replication=1, prefix="crm.", tick=1.0, batch=4000, app="escalations"
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,6 @@ RULES_AHEAD = timedelta(seconds=5)
 SESSION_SECONDS = 10.0
 """After so long without a sign of life a worker's partitions go to the others."""
 
-MAX_POLL_RECORDS = 4000
-
 
 class _Slot:
     """An assigned partition: its owner once it is open, and a lock, for an owner does one thing at a time."""
@@ -107,8 +105,8 @@ class Worker:
         return [{"value": value, "partition": number} for number in range(self._topics.partitions)]
 
     def _faust_app(self) -> Any:
-        # Faust reports each step of a rebalance as a warning would be.
-        for name in ("faust", "mode", "aiokafka"):
+        # Faust tells each step of each of its services, under the name of the class's module.
+        for name in ("faust", "mode", "aiokafka", BatchTransport.__module__):
             logging.getLogger(name).setLevel(logging.ERROR)
         url = URL(f"kafka://{self._connection.address.replace(',', ';kafka://')}")
         app = faust.App(
@@ -126,7 +124,7 @@ class Worker:
             # What an agent has in hand when partitions move is finished or fenced, not waited for.
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
-            broker_max_poll_records=MAX_POLL_RECORDS,
+            broker_max_poll_records=self._config.live.batch,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 4,
         )
@@ -193,7 +191,7 @@ class Worker:
                 await self._in_thread(owner.close)
                 return
             if owner.position is not None:
-                await self._app.consumer.seek(tp, owner.position)
+                await self._app.consumer.seek_if_assigned(tp, owner.position)
             slot.owner = owner
         if all(self._is_open(each) for each in self._slots):
             self._on_ready()

@@ -97,8 +97,9 @@ def _read_operator(field: str, operator: str, operand: Node) -> Clause:
     return read(field, operand)
 
 
-def _values(node: Node) -> frozenset[str | int | float | bool | None]:
-    return frozenset(each.scalar() for each in node.one_or_many())
+def _values(node: Node) -> tuple[str | int | float | bool | None, ...]:
+    # Not a set: a field may hold a list, which has no hash.
+    return tuple(each.scalar() for each in node.one_or_many())
 
 
 def _listed(node: Node) -> str:

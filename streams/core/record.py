@@ -134,14 +134,10 @@ def apply(record: Record | None, change: Change, at: int) -> Record:
             touched=created if change.op == "refresh" else at,
             entered=created if change.op == "refresh" else at,
         )
-    last = record.applied.get(change.feed)
     updates: dict[str, Any] = {
         "at": at,
         "deleted": change.op == "delete",
-        "applied": {
-            **record.applied,
-            change.feed: Applied(change.order or (last.order if last else None), change.source),
-        },
+        "applied": {**record.applied, change.feed: Applied(_order(record, change), change.source)},
     }
     if created is not None:
         updates["created"] = created
@@ -172,6 +168,16 @@ def apply(record: Record | None, change: Change, at: int) -> Record:
     if extras := {k: v for k, v in fields.items() if k not in FACTS and k not in _MOMENTS}:
         updates["fields"] = {**record.fields, **extras}
     return msgspec.structs.replace(record, **updates)
+
+
+def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
+    """The order token that the next change of the feed must exceed."""
+    last = record.applied.get(change.feed)
+    if change.order is not None or last is None or change.op == "delete":
+        # A tombstone, which has none, may be a repeat from before the record was made anew;
+        # then that making must count as news again.
+        return change.order
+    return last.order
 
 
 def _moment(fields: Mapping[str, Any], name: str) -> int | None:

@@ -16,10 +16,12 @@ It overrides what Faust does not offer for it; `tests/broker/test_faust.py` guar
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import aiokafka
 import faust.transport.drivers.aiokafka as stock
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 FETCH_WAIT_MS = 250
@@ -102,8 +104,12 @@ class _Consumer(stock.Consumer):
         """Those of `partitions` of which, when this was called, everything had been read and dealt with."""
         partitions = list(partitions)
         delivered = {tp: self._delivered[tp] for tp in partitions if tp not in self._in_flight}
-        ends = await self.highwaters(*partitions)
-        positions = {tp: await self.position(tp) for tp in delivered}
+        try:
+            ends = await self.highwaters(*partitions)
+            positions = {tp: await self.position(tp) for tp in delivered}
+        except IllegalStateError:
+            # A rebalance has taken one of them away meanwhile.
+            return set()
         # A position moves when records are handed over, a moment before they are in flight: only
         # after another round of the loop is it certain that none were.
         rounds = self._rounds + 2
@@ -128,12 +134,17 @@ class _Consumer(stock.Consumer):
         self._in_flight.clear()
         await super().on_partitions_revoked(revoked)
 
+    async def seek_if_assigned(self, tp: TP, offset: int) -> None:
+        """Read `tp` from `offset` on; where a rebalance has just taken it away, the next one does that."""
+        with suppress(IllegalStateError):
+            await self.seek(tp, offset)
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         offsets = dict(await super().seek_to_committed())
         for tp in self.assignment():
             position = self.transport.position(tp)
             if position is not None:
-                await self.seek(tp, position)
+                await self.seek_if_assigned(tp, position)
                 offsets[tp] = position
         return offsets
 

@@ -1,0 +1,250 @@
+"""Files of a feed: the messages in them, and the history these tell.
+
+A file holds CSV rows (of a feed with `format: csv`) or JSON: one feed message a line with `topic,
+partition, offset, timestamp, key, value, headers`, or as `kcat -J` prints it; a `.json` file may
+hold one message, or a list of them, over many lines. Whatever is no such message is taken as the
+bare value of one. Any of them may be compressed by gzip.
+"""
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import orjson
+
+from streams.core.document import did_you_mean
+from streams.core.entries import Change
+from streams.feeds import Feed, Message, PassedOver, Undecodable
+from streams.feeds.csv import CsvFeed
+
+_JSON = {".json", ".jsonl", ".ndjson"}
+_GZIP = b"\x1f\x8b"
+_BLOCK = 4096
+
+Refuse = Callable[[Message, Undecodable], None]
+"""What to do with a message that cannot be decoded."""
+
+
+class FileProblem(Exception):
+    """A file that cannot be read as a feed's; `line` is where, 0 for the whole of it."""
+
+    def __init__(self, path: Path, line: int, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return f"{place}: {self.message}. {self.remedy}"
+
+
+def read_messages(feed: Feed, path: Path) -> Iterator[Message]:
+    """The messages of a file, in its order. A row's coordinates are the file's name, 0 and its number.
+
+    Raises FileProblem, after what could be read has been yielded.
+    """
+    kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
+    if isinstance(feed, CsvFeed) and kind not in _JSON:
+        return _read_rows(feed, path)
+    return _read_json(path, whole=kind == ".json")
+
+
+def changes_in_order(feed: Feed, messages: Iterable[Message], refuse: Refuse) -> list[Change]:
+    """All changes in the order in which they happened."""
+    changes = [change for _, changes in _decoded(feed, messages, refuse) for change in changes]
+    changes.sort(key=_when)
+    return changes
+
+
+def messages_in_order(feed: Feed, messages: Iterable[Message], refuse: Refuse) -> list[tuple[str, Message]]:
+    """The messages that hold changes, each with its (first) record, in the order in which they happened."""
+    decoded = sorted(_decoded(feed, messages, refuse), key=lambda each: _when(each[1][0]))
+    return [(changes[0].record, message) for message, changes in decoded]
+
+
+def _decoded(
+    feed: Feed, messages: Iterable[Message], refuse: Refuse
+) -> Iterator[tuple[Message, list[Change]]]:
+    for message in messages:
+        try:
+            outcome = feed.decode(message)
+        except Undecodable as error:
+            refuse(message, error)
+            continue
+        if outcome and not isinstance(outcome, PassedOver):
+            yield message, outcome
+
+
+def _when(change: Change) -> tuple[datetime, tuple[int | str, ...]]:
+    # Without an order token the sort, which is stable, leaves changes of one moment as they came.
+    return change.at, change.order or ()
+
+
+def _read_rows(feed: CsvFeed, path: Path) -> Iterator[Message]:
+    with _opened(path) as file:
+        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=feed.delimiter)
+        try:
+            header = next(rows, None)
+            if header is None:
+                raise FileProblem(path, 0, "the file is empty", "Give one with a header and rows")
+            _check_header(feed, path, header)
+            kept = [index for index, column in enumerate(header) if column not in feed.withheld]
+            for number, cells in enumerate(filter(None, rows), 1):
+                if len(cells) == len(header):
+                    value = orjson.dumps({header[index]: cells[index] for index in kept})
+                else:
+                    # It cannot be told which columns are which, nor which of them are withheld.
+                    value = orjson.dumps(cells)
+                yield Message(path.name, 0, number, None, value)
+        except UnicodeDecodeError as error:
+            raise FileProblem(
+                path,
+                rows.line_num,
+                f"what follows is not UTF-8 text: {error.reason}",
+                "Convert the file to UTF-8",
+            ) from None
+        except csv.Error as error:
+            raise FileProblem(
+                path, rows.line_num, f"this is not CSV: {error}", "Look for a quote that is not closed"
+            ) from None
+
+
+def _check_header(feed: CsvFeed, path: Path, header: list[str]) -> None:
+    for column in sorted(feed.columns):
+        if header.count(column) > 1:
+            raise FileProblem(path, 1, f"there are two columns {column!r}", "Give each its own name")
+        if column not in header:
+            raise FileProblem(
+                path,
+                1,
+                f"there is no column {column!r}, which the feed {feed.name!r} reads",
+                f"{did_you_mean(column, header)}There are: {', '.join(header)[:600]}",
+            )
+
+
+class _Line(msgspec.Struct):
+    """A feed message as JSON; `payload` and `ts` are what kcat calls the value and the timestamp."""
+
+    topic: str
+    partition: int | None = None
+    offset: int | None = None
+    timestamp: int | None = None
+    ts: int | None = None
+    key: msgspec.Raw = msgspec.Raw(b"null")
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    headers: list[str | tuple[str, str | None] | None] | None = None
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
+def _read_json(path: Path, *, whole: bool) -> Iterator[Message]:
+    if whole and (found := _read_whole(path)) is not None:
+        for number, value in enumerate(found, 1):
+            yield _message(path, number, value)
+        return
+    empty = True
+    for number, line in enumerate(_lines(path), 1):
+        if line := line.strip():
+            empty = False
+            yield _message(path, number, line)
+    if empty:
+        raise FileProblem(path, 0, "the file is empty", "Give JSON lines, one message each")
+
+
+def _read_whole(path: Path) -> list[bytes] | None:
+    """The messages of a file that is a single piece of JSON; None when it is not."""
+    try:
+        content = b"".join(_lines(path)).strip()
+        if content[:1] == b"[":
+            return [bytes(each) for each in msgspec.json.decode(content, type=list[msgspec.Raw])]
+        return [bytes(msgspec.json.decode(content, type=msgspec.Raw))]
+    except (FileProblem, msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        start = file.peek(_BLOCK)[:_BLOCK]
+        if b"\0" in start:
+            raise FileProblem(path, 0, "the file is not UTF-8 text", "Give JSON lines, one message each")
+        if start.startswith(codecs.BOM_UTF8):
+            file.read(len(codecs.BOM_UTF8))
+        yield from file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
+    """The file's bytes, decompressed where they are compressed, whatever its name is."""
+    try:
+        with path.open("rb") as raw:
+            if raw.peek(2)[:2] == _GZIP:
+                with gzip.open(raw) as unzipped:
+                    yield unzipped
+            else:
+                yield raw
+    except EOFError:
+        raise FileProblem(
+            path, 0, "the compressed file breaks off in the middle", "Copy or download it once more"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise FileProblem(path, 0, f"the compressed file is damaged: {error}", "Copy it once more") from None
+    except OSError as error:
+        raise FileProblem(
+            path,
+            0,
+            f"it cannot be read: {error.strerror or error}",
+            "Check its name and its permissions",
+        ) from None
+
+
+def _message(path: Path, number: int, text: bytes) -> Message:
+    """The feed message that `text` is, or else one with `text` as its value."""
+    try:
+        line = _line.decode(text)
+        value = line.value if line.value is not msgspec.UNSET else line.payload
+        if value is msgspec.UNSET:
+            raise ValueError
+        timestamp = line.timestamp if line.timestamp is not None else line.ts
+        return Message(
+            topic=line.topic,
+            partition=line.partition or 0,
+            offset=number if line.offset is None else line.offset,
+            key=_bytes(line.key),
+            value=_bytes(value),
+            # Kafka's -1 is "none".
+            timestamp=None if timestamp is None or timestamp < 0 else timestamp,
+            headers=_headers(line.headers or []),
+        )
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return Message(path.name, 0, number, None, text)
+
+
+def _bytes(raw: msgspec.Raw) -> bytes | None:
+    """A key or value: JSON text, whose content it is, or JSON, which it is itself."""
+    content = bytes(raw)
+    if content == b"null":
+        return None
+    return msgspec.json.decode(content, type=str).encode() if content[:1] == b'"' else content
+
+
+def _headers(listed: list[str | tuple[str, str | None] | None]) -> tuple[tuple[str, bytes | None], ...]:
+    """From pairs, or as kcat has them: name, value, name, value. Raises ValueError."""
+    pairs = [each for each in listed if isinstance(each, tuple)]
+    if not pairs:
+        flat = cast("list[str | None]", listed)
+        pairs = [(name or "", value) for name, value in zip(flat[::2], flat[1::2], strict=True)]
+    elif len(pairs) < len(listed):
+        raise ValueError
+    return tuple((name, None if value is None else value.encode()) for name, value in pairs)
