@@ -4,6 +4,7 @@ A batch is one transaction. After a crash it may be repeated: each change carrie
 coordinates and the feed's order token, and a record takes it once.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from streams.core.entries import Change, Mark, Tick, encode
@@ -23,7 +24,6 @@ class IntakePartition:
         self._feed = feed
         self._partition = partition
         self._of = of
-        self._latest: Change | None = None
         self.position: int | None = None
         """The group's committed offset says where to begin."""
 
@@ -45,9 +45,9 @@ class IntakePartition:
                     self._topics.changes.name, value=encode(change), key=change.record.encode()
                 )
             if changes:
-                self._latest = max((*changes, self._latest or changes[0]), key=lambda change: change.at)
-                mark = Mark(self._feed.name, self._partition, self._of, self._latest.at)
-                tick = encode(Tick((mark,)))
+                reached = max(change.at for change in changes)
+                # A date in the future, be it a wrong clock or a typing error, must not make everything due.
+                tick = encode(Tick((self.mark(min(reached, datetime.now(UTC))),)))
                 for partition in range(self._topics.partitions):
                     self._producer.produce(self._topics.changes.name, value=tick, partition=partition)
 
@@ -73,7 +73,7 @@ class IntakePartition:
                     changes += decoded
         return changes, letters
 
-    def mark(self, at: Any) -> Mark:
+    def mark(self, at: datetime) -> Mark:
         """That everything up to `at` has been read."""
         return Mark(self._feed.name, self._partition, self._of, at)
 

@@ -23,9 +23,9 @@ from operator import sub
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-MICROS_PER_SECOND: Final = 1_000_000
+from streams.core.timestamps import SECOND, moment
+from streams.core.timestamps import micros as micros_of
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86_400
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # "Never" is often written as a date like 9999-12-31; following it would build thousands of years.
@@ -200,10 +200,10 @@ class Calendar:
         while wall.year == year:
             next_midnight = self._reached(wall + timedelta(days=1))
             # Local times are costly to convert, and only a change of the clocks makes it necessary.
-            even = next_midnight - midnight == _DAY * MICROS_PER_SECOND
+            even = next_midnight - midnight == _DAY * SECOND
             for window in self._windows(wall.date()):
                 if even:
-                    opening, closing = (midnight + at * MICROS_PER_SECOND for at in window)
+                    opening, closing = (midnight + at * SECOND for at in window)
                 else:
                     opening, closing = (self._reached(wall + timedelta(seconds=at)) for at in window)
                 opens.append(opening)
@@ -227,8 +227,8 @@ class Calendar:
 
     def _reached(self, wall: datetime) -> int:
         """The first moment at which the local clock shows `wall` or later."""
-        first = _micros(wall.replace(tzinfo=self._zone, fold=0))
-        second = _micros(wall.replace(tzinfo=self._zone, fold=1))
+        first = micros_of(wall.replace(tzinfo=self._zone, fold=0))
+        second = micros_of(wall.replace(tzinfo=self._zone, fold=1))
         if first <= second:
             return first
         # For a skipped time, zoneinfo's two answers lie on either side of the change.
@@ -236,7 +236,7 @@ class Calendar:
         return around[bisect_left(around, wall, key=self._local)]
 
     def _local(self, at: int) -> datetime:
-        return (_EPOCH + timedelta(microseconds=at)).astimezone(self._zone).replace(tzinfo=None)
+        return moment(at).astimezone(self._zone).replace(tzinfo=None)
 
 
 def due(calendar: Calendar, start: int, micros: int, pauses: Sequence[tuple[int, int]]) -> int:
@@ -254,13 +254,9 @@ def due(calendar: Calendar, start: int, micros: int, pauses: Sequence[tuple[int,
     return calendar.add(start, micros)
 
 
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 # A day inside the first and last year, since local years begin and end at other moments than UTC's.
 _KNOWN: Final = range(
-    _micros(datetime(_YEARS[0], 1, 2, tzinfo=UTC)), _micros(datetime(_YEARS[-1], 12, 31, tzinfo=UTC))
+    micros_of(datetime(_YEARS[0], 1, 2, tzinfo=UTC)), micros_of(datetime(_YEARS[-1], 12, 31, tzinfo=UTC))
 )
 
 

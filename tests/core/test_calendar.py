@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streams.core.calendar import ALWAYS, MICROS_PER_SECOND, Calendar, due
+from streams.core.calendar import ALWAYS, Calendar, due
+from streams.core.timestamps import SECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MINUTE = 60 * MICROS_PER_SECOND
+MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
@@ -384,7 +385,7 @@ def latest_shown(zone: str, start: int) -> list[datetime]:
     shown_so_far = []
     lead = 24 * 60
     for minute in range(-lead, SPAN):
-        shows = datetime.fromtimestamp((start + minute * MINUTE) // MICROS_PER_SECOND, ZoneInfo(zone))
+        shows = datetime.fromtimestamp((start + minute * MINUTE) // SECOND, ZoneInfo(zone))
         latest = max(latest, shows.replace(tzinfo=None, fold=0))
         shown_so_far.append(latest)
     return shown_so_far[lead:]

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.core.calendar import MICROS_PER_SECOND, Calendar, due
+from streams.core.calendar import Calendar, due
+from streams.core.timestamps import SECOND
 
 Fact = dict[str, Any]
 
@@ -87,7 +88,7 @@ def target_met(calendar: Calendar, fact: Fact, start: int, pauses: list[tuple[in
         if paused:
             met = calendar.add(met, paused)
     else:
-        met = due(calendar, start, int(amount) * SECONDS[unit] * MICROS_PER_SECOND, pauses)
+        met = due(calendar, start, int(amount) * SECONDS[unit] * SECOND, pauses)
     return closing_time(calendar, met) if fact["end_of_day"] else met
 
 
@@ -96,7 +97,7 @@ def escalated(calendar: Calendar, offset: dict[str, int], at: int) -> int:
     assert not more
     if unit == "days":
         return calendar.add_days(at, amount)
-    micros = amount * SECONDS[unit.removesuffix("s")] * MICROS_PER_SECOND
+    micros = amount * SECONDS[unit.removesuffix("s")] * SECOND
     return calendar.add(at, micros) if micros > 0 else calendar.subtract(at, -micros)
 
 
@@ -105,7 +106,7 @@ def clock(calendar: Calendar, fact: Fact, start: int) -> int:
     pauses = [(moment(a, calendar.zone), moment(b, calendar.zone)) for a, b in fact["pauses"]]
     match fact["what"]:
         case "paused working seconds":
-            return sum(calendar.worked(*pause) for pause in pauses) // MICROS_PER_SECOND
+            return sum(calendar.worked(*pause) for pause in pauses) // SECOND
         case "due without pauses":
             return target_met(calendar, fact, start, [])
         case "due with pauses":
@@ -127,13 +128,13 @@ def test_agrees_with_other_service_desks(fact: Fact, description: Fact) -> None:
             micros = calendar.worked(start, moment(fact["end"], calendar.zone))
             # The facts that contradict all others store 1 second where there is none.
             expected = fact["expected_seconds"] if fact["agrees_with_reference"] else 0
-            assert micros / MICROS_PER_SECOND == expected
+            assert micros / SECOND == expected
             return
         case "add":
             pauses = [(moment(a, calendar.zone), moment(b, calendar.zone)) for a, b in fact.get("pauses", [])]
-            answer = due(calendar, start, fact["seconds"] * MICROS_PER_SECOND, pauses)
+            answer = due(calendar, start, fact["seconds"] * SECOND, pauses)
         case "subtract":
-            answer = calendar.subtract(start, fact["seconds"] * MICROS_PER_SECOND)
+            answer = calendar.subtract(start, fact["seconds"] * SECOND)
         case "add_days":
             answer = calendar.add_days(start, fact["days"])
         case "clock":

@@ -95,7 +95,8 @@ def test_ticks_change_nothing(history: Any, hours: list[int]) -> None:
     ticks: list[Entry] = [tick(START + timedelta(hours=hour)) for hour in hours]
 
     def time(entry: Any) -> datetime:
-        return entry.at if isinstance(entry, Change) else entry.marks[0].at  # type: ignore[no-any-return]
+        at: datetime = entry.at if isinstance(entry, Change) else entry.marks[0].at
+        return at
 
     # A tick may stand before or after the changes of its own moment.
     before = sorted([*ticks, *plain], key=time)

@@ -1,5 +1,7 @@
 """Each trigger: when it begins to hold, and what ends it."""
 
+from typing import Any
+
 import pytest
 
 from streams.core.document import Problems
@@ -159,7 +161,7 @@ def test_a_crossing_waits_for_the_other_clauses() -> None:
         ("{priority: high, contacts: {at_least: 3}}", {"priority": "high", "contacts": 2}, False),
     ],
 )
-def test_clauses_on_fields(where: str, fields: dict[str, object], fires: bool) -> None:
+def test_clauses_on_fields(where: str, fields: dict[str, Any], fires: bool) -> None:
     world = World(rules(path("{untouched: 1d}", f", where: {where}")))
     world.change("03-01T09:00", owner="anna", **fields)
     world.until("03-05T00:00")

@@ -1,0 +1,69 @@
+"""The README does what it says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    assert match is not None, title
+    return match[1]
+
+
+def blocks(title: str, language: str = "sh") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", section(title), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("title", "end"), [("Run it", ".venv/bin/escalations demo"), ("Test it", ".venv/bin/pytest")]
+)
+def test_one_line_does_all_the_setting_up(title: str, end: str) -> None:
+    (block,) = blocks(title)
+    assert block.count("\n") == 1
+    assert block.strip().endswith(end)
+
+
+def test_the_first_path_leads_to_a_useful_escalation(tmp_path: Path) -> None:
+    scripts = tmp_path / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "activate").write_text("")
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", blocks("The first path in five minutes")[0]],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    last = result.stdout.splitlines()[-1]
+    assert '"event":"opened"' in last
+    assert "anna is on leave" in last
+    assert '"notify":["carla"]' in last
+
+
+def test_the_path_it_explains_is_one(tmp_path: Path) -> None:
+    (tmp_path / "escalations.yaml").write_text(
+        "version: 1\n"
+        "feeds: {deals: {format: debezium, topic: deals, record: {kind: deal, id: id, owner: o, stage: s,"
+        " value: {field: v, currency: c}}}}\n"
+        "people: {bert: }\nteams: {triage: [bert]}\nfallback: bert\n" + blocks("What a path says", "yaml")[0]
+    )
+    subprocess.run([sys.executable, "-m", "streams", "check"], cwd=tmp_path, check=True)
+
+
+def test_every_command_is_listed() -> None:
+    listed = set(re.findall(r"^\| `escalations (\w+)", section("Commands"), re.MULTILINE))
+    shown = subprocess.run(
+        [sys.executable, "-m", "streams", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = shown.partition("Commands:\n")[2]
+    assert listed == set(re.findall(r"^  (\w+)", commands, re.MULTILINE))
