@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from rich.table import Table
+
 from streams.agents.records import POSITION, RULES
+from streams.console import console
 from streams.core import record
 from streams.core.timestamps import rfc3339
 from streams.log.connection import Connection
@@ -39,3 +42,19 @@ def open_episodes(connection: Connection, topics: Topics) -> list[dict[str, Any]
         if standing.step
     ]
     return sorted(episodes, key=lambda each: (each["since"], each["record"], each["path"]))
+
+
+def show(episodes: list[dict[str, Any]]) -> None:
+    """The episodes as a table on standard output."""
+    table = Table("record", "path", "since", "step", "told", "next step")
+    for each in episodes:
+        told = ", ".join(each["told"])
+        next_step = "none" if each["next"] is None else _to_seconds(each["next"])
+        table.add_row(
+            each["record"], each["path"], _to_seconds(each["since"]), str(each["step"]), told, next_step
+        )
+    console().print(table)
+
+
+def _to_seconds(moment: str) -> str:
+    return moment[:19] + "Z"

@@ -80,7 +80,7 @@ class RecordsPartition:
             # After a rebalance the group's offset may lie before what is applied already.
             if message.offset >= self.position:
                 try:
-                    decisions += self._fold(message.value)
+                    decisions += self._fold(message.value or b"")
                 except _NotApplied as error:
                     letters.append(dead_letter(message, str(error)))
         position = batch[-1].offset + 1

@@ -34,9 +34,12 @@ SESSION_SECONDS = 10.0
 
 
 class _Slot:
-    """An assigned partition: its owner once it is open, and a lock, for an owner does one thing at a time."""
+    """A partition that is or was ours: its owner while it is open, and a lock, for all that is done to
+    a partition is done one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, tp: TP) -> None:
+        self.tp = tp
+        self.assigned = False
         self.owner: IntakePartition | RecordsPartition | None = None
         self.lock = asyncio.Lock()
 
@@ -76,7 +79,9 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await self._app.stop()
-            await asyncio.gather(*(self._close(tp) for tp in list(self._slots)))
+            for slot in self._slots.values():
+                slot.assigned = False
+                await self._settle(slot)
             self._threads.shutdown(cancel_futures=True)
 
     def _end(self, error: BaseException | None = None) -> None:
@@ -143,30 +148,25 @@ class Worker:
             self._spawn(self._process(event))
 
     async def _process(self, event: Any) -> None:
-        tp, batch = event.message.tp, event.value
-        slot = self._slots.get(tp)
-        if slot is not None:
-            async with slot.lock:
-                if slot.owner is not None:
-                    try:
-                        await self._in_thread(slot.owner.process, batch)
-                        batch.done = True
-                    except Fenced as error:
-                        log.warning("%s: letting go of it", error)
-                        await self._in_thread(slot.owner.close)
-                        slot.owner = None
-                        self._spawn(self._reclaim(tp, slot))
+        slot, batch = self._slots[event.message.tp], event.value
+        async with slot.lock:
+            if slot.owner is not None:
+                try:
+                    await self._in_thread(slot.owner.process, batch)
+                    batch.done = True
+                except Fenced as error:
+                    log.warning("%s: letting go of it", error)
+                    await self._let_go(slot)
+                    self._spawn(self._reclaim(slot))
         event.ack()
 
-    async def _reclaim(self, tp: TP, slot: _Slot) -> None:
+    async def _reclaim(self, slot: _Slot) -> None:
         """Open a partition again that was fenced off and yet, after a session, is still ours."""
         await asyncio.sleep(2 * SESSION_SECONDS)
-        if self._slots.get(tp) is slot:
-            await self._open(tp, slot)
+        await self._settle(slot)
 
     def _is_open(self, tp: TP) -> bool:
-        slot = self._slots.get(tp)
-        return slot is not None and slot.owner is not None
+        return tp in self._slots and self._slots[tp].owner is not None
 
     def _position(self, tp: TP) -> int | None:
         slot = self._slots.get(tp)
@@ -177,24 +177,30 @@ class Worker:
         and if it is not, the next commit says so."""
         assigned = set(assigned)
         await asyncio.to_thread(self._count_partitions)
-        for tp in self._slots.keys() - assigned:
-            self._spawn(self._close(tp))
         for tp in sorted(assigned - self._slots.keys()):
-            slot = self._slots[tp] = _Slot()
-            self._spawn(self._open(tp, slot))
+            self._slots[tp] = _Slot(tp)
+        for tp, slot in self._slots.items():
+            slot.assigned = tp in assigned
+            self._spawn(self._settle(slot))
 
-    async def _open(self, tp: TP, slot: _Slot) -> None:
+    async def _settle(self, slot: _Slot) -> None:
+        """Bring a slot to what its assignment asks for."""
         async with slot.lock:
-            owner = await self._in_thread(self._new_owner, tp)
-            await self._in_thread(owner.open)
-            if self._slots.get(tp) is not slot:
-                await self._in_thread(owner.close)
-                return
-            if owner.position is not None:
-                await self._app.consumer.seek_if_assigned(tp, owner.position)
-            slot.owner = owner
-        if all(self._is_open(each) for each in self._slots):
-            self._on_ready()
+            if not slot.assigned:
+                await self._let_go(slot)
+            elif slot.owner is None:
+                owner = await self._in_thread(self._new_owner, slot.tp)
+                await self._in_thread(owner.open)
+                if owner.position is not None:
+                    await self._app.consumer.seek_if_assigned(slot.tp, owner.position)
+                slot.owner = owner
+                if all(each.owner is not None or not each.assigned for each in self._slots.values()):
+                    self._on_ready()
+
+    async def _let_go(self, slot: _Slot) -> None:
+        if slot.owner is not None:
+            await self._in_thread(slot.owner.close)
+            slot.owner = None
 
     def _new_owner(self, tp: TP) -> IntakePartition | RecordsPartition:
         if tp.topic == self._topics.changes.name:
@@ -202,13 +208,6 @@ class Worker:
         feed = self._feeds[tp.topic]
         of = self._partitions[tp.topic]
         return IntakePartition(self._connection, self._topics, feed, tp.partition, of)
-
-    async def _close(self, tp: TP) -> None:
-        slot = self._slots.pop(tp)
-        async with slot.lock:
-            if slot.owner is not None:
-                await self._in_thread(slot.owner.close)
-                slot.owner = None
 
     async def _tick(self) -> None:
         """Say, again and again, where nothing is left unread that the feed has been read up to now."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.log.connection import log
@@ -63,6 +63,8 @@ def ensure(
     """
     present = admin.list_topics(timeout=timeout).topics
     own = topics.all()
+    if taken := {topic.name for topic in own} & set(feeds):
+        raise TopicMismatch(f"the feed of topic {min(taken)} would read what this product itself writes")
     missing = [topic for topic in own if topic.name not in present]
     missing += [Topic(name, None) for name in feeds if name not in present]
     if missing:
@@ -77,6 +79,12 @@ def ensure(
                 "records would move between partitions and leave their state behind."
             )
     _check_policies(admin, [topic for topic in found if "cleanup.policy" in topic.config], timeout)
+
+
+def topic_id(admin: AdminClient, name: str, timeout: float = 15.0) -> str:
+    """What tells a topic from another of the same name, before or after it."""
+    described = admin.describe_topics(TopicCollection([name]), request_timeout=timeout)
+    return str(described[name].result(timeout).topic_id)
 
 
 def _create(

@@ -1,8 +1,10 @@
 """Episodes and their chains: once, on the day, to somebody who is there, and over when it is over."""
 
+import msgspec
 import pytest
 
 from streams.core import record as records
+from streams.core.entries import Source
 from streams.core.escalation import escalation_id
 from tests.core.worlds import PEOPLE, World, brief, rules
 
@@ -214,10 +216,67 @@ def test_a_leave_begins_and_ends_with_the_day_where_the_people_are() -> None:
     assert list(told.values()) == [("anna",), ("carla",), ("carla",), ("anna",)]
 
 
+def test_a_change_that_happened_before_what_was_decided_does_not_turn_time_back() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    world.until("02-17T10:00")
+    late = world.make("02-10T10:00", "deal:7", stage="Negotiation")
+    assert brief(world.partition.fold(late)) == [("02-16T10:00", "resolved", ("anna",))]
+
+
+def test_a_change_that_leaves_the_condition_true_does_not_restart_a_wait() -> None:
+    world = World(
+        rules("paths: {p: {about: deal, when: {in_stage: 1d}, steps: [{after: 6h, notify: owner}]}}")
+    )
+    world.change("03-02T09:00", "deal:7", owner="anna", stage="Proposal")
+    world.change("03-03T12:00", "deal:7", owner="bert")
+    world.until("03-05T00:00")
+    assert brief(world.seen) == [("03-03T15:00", "opened", ("bert",))]
+
+
+def test_one_change_that_comes_late_brings_everything_that_was_due_before_it_in_order() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal")
+    late = world.make("06-02T08:00", "deal:7", stage="Won", status="closed")
+    assert [each.event for each in world.partition.fold(late)] == ["opened", "advanced", "resolved"]
+
+
+def test_without_an_order_token_a_repeat_is_known_by_its_coordinates() -> None:
+    world = World(rules(STAGE))
+    first, second = (
+        msgspec.structs.replace(world.make(at, "deal:7", stage=stage), order=None)
+        for at, stage in (("01-05T10:00", "Proposal"), ("01-06T10:00", "Negotiation"))
+    )
+    for change in (first, second, first):
+        world.take(change)
+    assert world.partition.records["deal:7"].stage == "Negotiation"
+
+
+def test_a_record_that_is_made_anew_lives_though_an_old_tombstone_is_delivered_again() -> None:
+    world = World(rules(STAGE))
+    world.change("01-05T10:00", "deal:7", stage="Proposal")
+    deleted = world.make("01-06T10:00", "deal:7", op="delete")
+    tombstone = msgspec.structs.replace(world.make("01-06T10:01", "deal:7", op="delete"), order=None)
+    anew = world.make("01-07T10:00", "deal:7", stage="Proposal")
+    later = [
+        msgspec.structs.replace(each, source=Source("crm", 0, 100 + number))
+        for number, each in enumerate((deleted, tombstone, anew))
+    ]
+    for change in (deleted, tombstone, anew, *later):
+        world.take(change)
+    assert not world.partition.records["deal:7"].deleted
+
+
+def test_no_two_escalations_can_be_made_to_share_an_id() -> None:
+    assert escalation_id("ab", "c", 1, 1, "opened") != escalation_id("a", "bc", 1, 1, "opened")
+    assert escalation_id("a", "b", 11, 1, "opened") != escalation_id("a", "b", 1, 11, "opened")
+
+
 def test_the_state_survives_encoding() -> None:
     world = World(rules(STAGE))
     world.change("01-05T10:00", "deal:7", owner="anna", stage="Proposal", health=80.0, color="red")
     world.change("02-17T10:00", "deal:7", status="paused", health=70.0)
+    world.change("02-18T10:00", "deal:7", health=70.0)
     record = world.partition.records["deal:7"]
     assert records.decode(records.encode(record)) == record
     assert [score for _, score in record.health] == [80.0, 70.0]

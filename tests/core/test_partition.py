@@ -197,13 +197,15 @@ def test_where_new_rules_stand_in_the_log_does_not_matter(place: int) -> None:
         *(tick(START + timedelta(hours=hour)) for hour in (0, 6)),
         *changes([(7, 1, "upsert", {"owner": "anna", "stage": "a"}), (30, 2, "upsert", {"stage": "a"})]),
         tick(START + timedelta(hours=40)),
-        *changes([(50, 1, "upsert", {"priority": "low"})]),
+        *changes([(60, 1, "upsert", {"priority": "low"})]),
         tick(START + timedelta(days=10)),
     ]
     log[-2] = Change(**{name: getattr(log[-2], name) for name in Change.__struct_fields__} | {"order": (9,)})
     expected = by_content(fold([*log[:1], new_rules(STAGE_5D, 24), *log[1:]], Partition()))
     moved = [*log[:place], new_rules(STAGE_5D, 24), new_rules(STAGE_5D, 24), *log[place:]]
     assert by_content(fold(moved, Partition())) == expected
+    unticked = [entry for entry in moved if not isinstance(entry, Tick)]
+    assert by_content(fold(unticked, Partition())) == expected
     assert len(expected) == 4
 
 

@@ -80,6 +80,27 @@ def test_an_sla_clock_never_runs_out_while_paused_and_goes_on_after_a_reopening(
     assert brief(world.seen) == [("03-10T11:00", "opened", ("anna",))]
 
 
+@pytest.mark.parametrize("target", ["4h", "1 working days"])
+def test_a_pause_after_the_breach_neither_undoes_it_nor_moves_it(target: str) -> None:
+    world = World(rules(path(f"{{clock: resolution, target: {target}, calendar: office}}")))
+    world.change("03-02T08:00", owner="anna", status="open")
+    world.until("03-04T08:00")
+    world.change("03-04T09:00", status="paused")
+    world.change("03-05T09:00", status="open")
+    world.until("03-09T00:00")
+    world.change("03-09T09:00", status="closed")
+    assert [each.event for each in world.seen] == ["opened", "resolved"]
+
+
+def test_a_pause_moves_a_target_of_working_days_by_the_working_time_in_it() -> None:
+    world = World(rules(path("{clock: resolution, target: 1 working days, calendar: office}")))
+    world.change("03-02T09:00", owner="anna", status="open")
+    world.change("03-02T10:00", status="paused")
+    world.change("03-02T12:00", status="open")
+    world.until("03-09T00:00")
+    assert brief(world.seen) == [("03-03T11:00", "opened", ("anna",))]
+
+
 def test_a_new_priority_rebases_the_clock_and_keeps_what_was_used() -> None:
     world = World(rules(path("{clock: resolution, target: {urgent: 2h, else: 8h}}")))
     world.change("03-02T08:00", owner="anna", priority="low")

@@ -32,17 +32,23 @@ class ResolutionClock(msgspec.Struct, frozen=True):
 
     def since(self, record: Record, before: Record | None, held: int | None, at: int) -> int | None:
         target = self.target(record)
-        if target is None or record.status != "open":
+        if target is None:
             return None
-        return self.due(record, target)
+        due = self.due(record, target)
+        stopped = record.idle[-1][0] if record.status != "open" and record.idle else None
+        # A pause after the breach does not undo it; before the breach nothing is due until it ends.
+        return due if stopped is None or due <= stopped else None
 
     def due(self, record: Record, target: Span) -> int:
-        """When the target is used up: counted from creation, less what was paused. The record is open."""
+        """When the target is used up, counted from creation without the pauses that have ended."""
         if not target.days:
             return due(self.calendar, record.created, target.micros, _pauses(record))
-        paused = self.paused(record)
         day = target.after(record.created, self.calendar)
-        return self.calendar.add(day, paused) if paused else day
+        for start, end in _pauses(record):
+            if start >= day:
+                break
+            day = self.calendar.add(day, self.calendar.worked(max(start, record.created), end))
+        return day
 
     def paused(self, record: Record) -> int:
         """Working time in which the clock stood still."""
