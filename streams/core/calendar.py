@@ -38,7 +38,7 @@ class _Table(NamedTuple):
 
     `before[i]` is the reading at opens[i], `last` at `end`, of a stopwatch that runs in working time only.
     Every year starts with an empty window, so that no moment comes before the first. Others are empty if
-    the clock skips them.
+    the clock skips them. `days` are the ordinals of the days that have windows.
     """
 
     opens: list[int]
@@ -47,6 +47,7 @@ class _Table(NamedTuple):
     last: int
     end: int
     years: range
+    days: Sequence[int]
 
 
 class Calendar:
@@ -87,7 +88,8 @@ class Calendar:
         self._is_holiday = is_holiday
         self._growing = threading.Lock()
         if self._week == (((0, _DAY),),) * 7 and not (holidays or yearly_holidays or is_holiday):
-            self._table = _Table([-_FOREVER], [_FOREVER], [-_FOREVER], _FOREVER, _FOREVER, _YEARS)
+            days = range(date(_YEARS[0], 1, 1).toordinal(), date(_YEARS[-1], 12, 31).toordinal() + 1)
+            self._table = _Table([-_FOREVER], [_FOREVER], [-_FOREVER], _FOREVER, _FOREVER, _YEARS, days)
         else:
             self._table = self._year(2024)
 
@@ -139,15 +141,16 @@ class Calendar:
         """
         if not days:
             return start
-        _require_known(start)
+        table = self._cover(start)
         local = self._local(start)
-        day = local.date()
-        step = timedelta(days=1 if days > 0 else -1)
-        for _ in range(abs(days)):
-            day += step
-            while not self._windows(day):
-                day += step
-        return self._reached(datetime.combine(day, local.time()))
+        today = local.toordinal()
+        if days > 0:
+            while (i := bisect_right(table.days, today) + days - 1) >= len(table.days):
+                table = self._grow(forward=True)
+        else:
+            while (i := bisect_left(table.days, today) + days) < 0:
+                table = self._grow(forward=False)
+        return self._reached(datetime.combine(date.fromordinal(table.days[i]), local.time()))
 
     def is_open(self, at: int) -> bool:
         """Whether `at` is working time; closing times are not."""
@@ -158,7 +161,7 @@ class Calendar:
         return self.add(at, 0)
 
     def _reading(self, at: int) -> int:
-        opens, closes, before, _, end, _ = self._table
+        opens, closes, before, _, end, *_ = self._table
         if not opens[0] <= at < end:
             opens, closes, before, *_ = self._cover(at)
         i = bisect_right(opens, at) - 1
@@ -190,18 +193,22 @@ class Calendar:
                 late.last,
                 late.end,
                 range(early.years.start, late.years.stop),
+                [*early.days, *late.days],
             )
             return self._table
 
     def _year(self, year: int) -> _Table:
         wall = datetime(year, 1, 1)
         midnight = self._reached(wall)
-        opens, closes = [midnight], [midnight]
+        opens, closes, days = [midnight], [midnight], []
         while wall.year == year:
             next_midnight = self._reached(wall + timedelta(days=1))
             # Local times are costly to convert, and only a change of the clocks makes it necessary.
             even = next_midnight - midnight == _DAY * SECOND
-            for window in self._windows(wall.date()):
+            windows = self._windows(wall.date())
+            if windows:
+                days.append(wall.toordinal())
+            for window in windows:
                 if even:
                     opening, closing = (midnight + at * SECOND for at in window)
                 else:
@@ -211,7 +218,7 @@ class Calendar:
             wall += timedelta(days=1)
             midnight = next_midnight
         *before, last = accumulate(map(sub, closes, opens), initial=0)
-        return _Table(opens, closes, before, last, midnight, range(year, year + 1))
+        return _Table(opens, closes, before, last, midnight, range(year, year + 1), days)
 
     def _windows(self, day: date) -> Sequence[tuple[int, int]]:
         if day.year not in _YEARS:

@@ -57,7 +57,13 @@ Where = tuple[Clause, ...]
 
 
 def holds(where: Where, record: Record) -> bool:
-    return all(clause.holds(record.fact(clause.field), record) for clause in where)
+    return not where or all(clause.holds(record.fact(clause.field), record) for clause in where)
+
+
+def reads(where: Where) -> frozenset[str]:
+    """The facts that the clauses look at."""
+    fields = frozenset(clause.field for clause in where)
+    return fields | {"currency"} if "value" in fields else fields
 
 
 def explain(where: Where, record: Record) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@
 itself. So whether a tick came a second earlier or later changes nothing.
 """
 
+from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -38,15 +39,16 @@ def step(
         # A record's own time never runs back, whatever a feed's clock says.
         at = max(at, record.at)
         record = before = _catch_up(rules, record, at, decisions)
+    changed: Set[str] = frozenset()
     if change is not None:
-        record = apply(record, change, at)
+        record, changed = apply(record, change, at)
         if before is None and change.op != "upsert":
             # A snapshot shows what had been so before.
             before = record
     if record is None:
         return None, decisions
-    if change is not None or record.rules != rules.version:
-        record = _judge(rules, record, before, at, decisions)
+    if changed or record.rules != rules.version:
+        record = _judge(rules, record, before, changed, at, decisions)
         record = _catch_up(rules, record, at, decisions)
     return record, decisions
 
@@ -114,30 +116,43 @@ def _next_due(path: Path, taken: int, at: int) -> int | None:
 
 
 def _judge(
-    rules: Rules, record: Record, before: Record | None, at: int, decisions: list[Escalation]
+    rules: Rules,
+    record: Record,
+    before: Record | None,
+    changed: Set[str],
+    at: int,
+    decisions: list[Escalation],
 ) -> Record:
-    """Where every path stands with `record` as it is now."""
-    standings: dict[str, Standing] = {}
+    """Where the paths stand with `record` now that the facts named in `changed` are others."""
     paths = rules.about(record.kind)
+    standings = dict(record.standings)
+    anew = record.rules != rules.version
     for path in paths:
-        was = record.standings.get(path.name, _ABSENT)
+        if not anew and path.reads.isdisjoint(changed):
+            continue
+        was = standings.pop(path.name, _ABSENT)
         now = _stand(path, record, before, was, at)
         if was.step and not now.step:
             decisions.append(_resolved(rules, record, path.name, was, at, _why_resolved(record)))
         if now != _ABSENT:
             standings[path.name] = now
-    if record.rules != rules.version:
-        for name, was in record.standings.items():
-            if was.step and all(path.name != name for path in paths):
+    if anew:
+        for name in sorted(standings.keys() - {path.name for path in paths}):
+            was = standings.pop(name)
+            if was.step:
                 why = "the path is no longer in the configuration"
                 decisions.append(_resolved(rules, record, name, was, at, why))
     return msgspec.structs.replace(record, rules=rules.version, standings=standings)
 
 
 def _stand(path: Path, record: Record, before: Record | None, was: Standing, at: int) -> Standing:
-    live = not record.deleted and record.status != "closed"
-    since = path.trigger.since(record, before, was.since, at) if live else None
-    if since is None or not holds(path.where, record):
+    if record.deleted or record.status == "closed":
+        return Standing(episode=was.episode)
+    here = holds(path.where, record)
+    if not (here or path.trigger.remembers):
+        return Standing(episode=was.episode)
+    since = path.trigger.since(record, before, was.since, at)
+    if since is None or not here:
         return Standing(since=since, episode=was.episode)
     if since > at:
         start = since

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """Where a change was read: a topic's coordinates, or a file, 0 and the row."""
 
     topic: str
@@ -14,7 +14,9 @@ class Source(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="change", omit_defaults=True):
+class Change(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="change", omit_defaults=True, gc=False
+):
     """One normalised fact about one record.
 
     record: `kind:id`.

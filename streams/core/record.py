@@ -1,6 +1,6 @@
 """The state of one record, and how a change alters it. Values only: nothing here decides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -12,14 +12,14 @@ HEALTH_HISTORY = 32
 """How many scores of a record's health are kept; the oldest go first."""
 
 
-class Applied(msgspec.Struct, frozen=True, array_like=True):
+class Applied(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The last change of one feed that this record took: the feed's order token and the coordinates."""
 
     order: tuple[int | str, ...] | None
     source: Source
 
 
-class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where one path stands with one record.
 
     since: the moment from which the trigger holds if nothing changes; None is never.
@@ -38,7 +38,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     told: tuple[str, ...] = ()
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+# Plain data cannot form cycles; there are so many of these that looking for some would cost.
+class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One record's state. Moments are microseconds UTC.
 
     at: the latest moment this state has seen. rules: version of the rules it was last judged by.
@@ -75,7 +76,11 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     def deadline(self) -> int | None:
         """When the next step of any path is due."""
-        return min((s.due for s in self.standings.values() if s.due is not None), default=None)
+        earliest = None
+        for standing in self.standings.values():
+            if standing.due is not None and (earliest is None or standing.due < earliest):
+                earliest = standing.due
+        return earliest
 
     def fact(self, name: str) -> Any:
         """The present value of a field by its name in the configuration; None where unknown."""
@@ -89,7 +94,8 @@ FACTS = frozenset(
 )
 """The fields every record has; others are in `Record.fields` under the name the mapping gives them."""
 
-_MOMENTS = frozenset({"created", "touched", "entered"})
+_AS_THEY_COME = frozenset({"owner", "customer", "priority", "value", "currency"})
+_DERIVED = frozenset({"stage", "status", "health", "contacts", "created", "touched", "entered"})
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
@@ -120,54 +126,59 @@ def is_news(record: Record | None, change: Change) -> bool:
     return not same or here.offset > there.offset
 
 
-def apply(record: Record | None, change: Change, at: int) -> Record:
-    """`record` after `change`, which counts as happening at `at`."""
+def apply(record: Record | None, change: Change, at: int) -> tuple[Record, Set[str]]:
+    """`record` after `change`, which counts as happening at `at`, and the names of the facts that differ."""
     fields = change.fields
-    created = _moment(fields, "created")
     if record is None:
-        created = at if created is None else created
-        record = Record(
-            key=change.record,
-            at=at,
-            created=created,
-            # A snapshot's own time says when it was read, not when anybody did anything.
-            touched=created if change.op == "refresh" else at,
-            entered=created if change.op == "refresh" else at,
-        )
-    updates: dict[str, Any] = {
-        "at": at,
-        "deleted": change.op == "delete",
-        "applied": {**record.applied, change.feed: Applied(_order(record, change), change.source)},
-    }
-    if created is not None:
+        record = _first(change, at)
+    updates: dict[str, Any] = {}
+    extras: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _AS_THEY_COME:
+            if value != getattr(record, name):
+                updates[name] = value
+        elif name not in _DERIVED and (name not in record.fields or value != record.fields[name]):
+            extras[name] = value
+    if extras:
+        updates["fields"] = {**record.fields, **extras}
+    if (created := _moment(fields, "created")) is not None and created != record.created:
         updates["created"] = created
     touched = _moment(fields, "touched")
-    if touched is not None:
+    if touched is None and change.op == "upsert" and "touched" not in fields:
+        touched = at
+    if touched is not None and touched != record.touched:
         updates["touched"] = touched
-    elif change.op == "upsert" and "touched" not in fields:
-        updates["touched"] = at
     if "stage" in fields and fields["stage"] != record.stage:
-        entered = _moment(fields, "entered")
         updates["stage"] = fields["stage"]
+        entered = _moment(fields, "entered")
         if entered is not None:
             updates["entered"] = entered
         elif record.applied:
             updates["entered"] = at
     if "status" in fields and fields["status"] != record.status:
         updates["status"] = fields["status"]
-        updates["idle"] = _idle(record, fields["status"] or "open", at)
+        updates["idle"] = _idle(record, fields["status"], at)
     health = fields.get("health")
     # A feed that sends whole rows repeats the score with every unrelated change.
     if health is not None and health != record.fact("health"):
         updates["health"] = (*record.health, (at, health))[-HEALTH_HISTORY:]
-    if "contacts" in fields:
-        updates["contacts"] = fields["contacts"] or 0
-    for name in ("owner", "customer", "priority", "value", "currency"):
-        if name in fields:
-            updates[name] = fields[name]
-    if extras := {k: v for k, v in fields.items() if k not in FACTS and k not in _MOMENTS}:
-        updates["fields"] = {**record.fields, **extras}
-    return msgspec.structs.replace(record, **updates)
+    if (contacts := fields.get("contacts", record.contacts) or 0) != record.contacts:
+        updates["contacts"] = contacts
+    deleted = change.op == "delete"
+    if deleted != record.deleted:
+        updates["deleted"] = deleted
+    applied = {**record.applied, change.feed: Applied(_order(record, change), change.source)}
+    after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
+    return after, updates.keys() | extras.keys()
+
+
+def _first(change: Change, at: int) -> Record:
+    """A record of which nothing was known."""
+    created = _moment(change.fields, "created")
+    created = at if created is None else created
+    # A snapshot's own time says when it was read, not when anybody did anything.
+    known = created if change.op == "refresh" else at
+    return Record(key=change.record, at=at, created=created, touched=known, entered=known)
 
 
 def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:

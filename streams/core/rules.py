@@ -13,7 +13,7 @@ import msgspec
 
 from streams.core.calendar import ALWAYS, Calendar
 from streams.core.calendars import read_calendar, read_zone
-from streams.core.conditions import Where, read_where
+from streams.core.conditions import Where, read_where, reads
 from streams.core.document import Node, Problems, did_you_mean
 from streams.core.escalation import SEVERITIES, Severity
 from streams.core.routing import Directory, check_recipient, read_directory
@@ -34,7 +34,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Path(msgspec.Struct, frozen=True):
-    """One escalation path."""
+    """One escalation path. `reads`: facts of a record on which depends whether its condition holds."""
 
     name: str
     about: str
@@ -42,6 +42,7 @@ class Path(msgspec.Struct, frozen=True):
     trigger: Trigger
     calendar: Calendar
     steps: tuple[Step, ...]
+    reads: frozenset[str]
 
 
 class Rules:
@@ -130,7 +131,8 @@ def _read_path(
             node["steps"].fail(f"the path {name!r} has no steps", "Add one: - notify: owner")
     if trigger is None or len(problems) > before:
         raise _Unusable
-    return Path(name, about, where, trigger, calendar or ALWAYS, tuple(steps))
+    facts = trigger.reads | reads(where) | {"status", "deleted"}
+    return Path(name, about, where, trigger, calendar or ALWAYS, tuple(steps), facts)
 
 
 class _Unusable(Exception):

@@ -4,6 +4,7 @@ On a topic it is RFC 3339 text in UTC ending in `Z`, with six fraction digits or
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
@@ -21,7 +22,8 @@ def micros(moment: datetime) -> int:
 
 def moment(at: int) -> datetime:
     """The aware UTC datetime of `at`. Raises OverflowError outside the years 1 to 9999."""
-    return EPOCH + timedelta(microseconds=at)
+    # Far faster than a timedelta of so many microseconds.
+    return EPOCH + timedelta(0, at // SECOND, at % SECOND)
 
 
 def rfc3339(at: int) -> str:
@@ -29,6 +31,7 @@ def rfc3339(at: int) -> str:
     return moment(at).isoformat().replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=1 << 14)
 def from_rfc3339(text: str) -> int:
     """Microseconds since the epoch of RFC 3339 `text`.
 

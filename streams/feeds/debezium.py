@@ -26,6 +26,7 @@ import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from streams.core.document import Node
@@ -201,10 +202,13 @@ class DebeziumValues:
             )
         example = f"{node.name}: {{field: {field}, unit: us, zone: Europe/Berlin}}"
 
+        # The same times come again with every change of a row.
+        iso_text = lru_cache(maxsize=1 << 14)(local.iso_text)
+
         def read(value: Any) -> str | None:
             if isinstance(value, str):
                 try:
-                    return local.iso_text(value)
+                    return iso_text(value)
                 except ValueError:
                     if value in _INFINITIES:
                         return None

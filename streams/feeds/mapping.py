@@ -215,12 +215,12 @@ def _read_extras(node: Node) -> Iterable[tuple[str, str]]:
 
 def _text_reader(unpack: Reader) -> Reader:
     def text(value: Any) -> str:
-        if isinstance(value, str):
+        if type(value) is str:
             return value
+        if type(value) is int:
+            return str(value)
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, int):
-            return str(value)
         if isinstance(value, float):
             return str(int(value)) if value.is_integer() else str(value)
         value = unpack(value)

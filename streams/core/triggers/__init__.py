@@ -6,7 +6,7 @@ one answer serves a change that arrives as well as time that passes.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from streams.core.calendar import Calendar
 from streams.core.document import Node
@@ -15,7 +15,14 @@ from streams.core.triggers import sla, stage, untouched, value
 
 
 class Trigger(Protocol):
-    """Pure and immutable."""
+    """Pure and immutable.
+
+    reads: attributes of a record on which the answer depends; while they stay, so does it.
+    remembers: whether `held` matters; then it is asked even where other clauses do not hold.
+    """
+
+    reads: ClassVar[frozenset[str]]
+    remembers: ClassVar[bool]
 
     def since(self, record: Record, before: Record | None, held: int | None, at: int) -> int | None:
         """The moment from which the condition holds for `record`, in microseconds; None is never.

@@ -9,7 +9,7 @@ of the present priority counts, and the time used so far stays used.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -22,6 +22,9 @@ from streams.core.timestamps import duration, rfc3339
 
 class ResolutionClock(msgspec.Struct, frozen=True):
     """`targets` by priority; `otherwise` for every other priority, or None for no clock there."""
+
+    reads: ClassVar[frozenset[str]] = frozenset({"created", "idle", "status", "priority"})
+    remembers: ClassVar[bool] = False
 
     targets: Mapping[str, Span]
     otherwise: Span | None

@@ -3,7 +3,7 @@
 when: {in_stage: 6 weeks}
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -15,6 +15,9 @@ from streams.core.timestamps import duration, rfc3339
 
 
 class InStage(msgspec.Struct, frozen=True):
+    reads: ClassVar[frozenset[str]] = frozenset({"stage", "entered"})
+    remembers: ClassVar[bool] = False
+
     span: Span
     calendar: Calendar
 

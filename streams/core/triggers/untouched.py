@@ -6,7 +6,7 @@ Every change of the record is a touch, but for snapshot reads; a feed whose mapp
 `touched` column counts that column's time instead.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -18,6 +18,9 @@ from streams.core.timestamps import duration, rfc3339
 
 
 class Untouched(msgspec.Struct, frozen=True):
+    reads: ClassVar[frozenset[str]] = frozenset({"touched"})
+    remembers: ClassVar[bool] = False
+
     span: Span
     calendar: Calendar
 

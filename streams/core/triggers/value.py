@@ -8,7 +8,7 @@ threshold has crossed it at a time nobody knows, and does not count. Values in a
 currency are not compared.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from streams.core.timestamps import rfc3339
 
 
 class ValueCrosses(msgspec.Struct, frozen=True):
+    reads: ClassVar[frozenset[str]] = frozenset({"value", "currency"})
+    remembers: ClassVar[bool] = True
+
     threshold: Amount
 
     def since(self, record: Record, before: Record | None, held: int | None, at: int) -> int | None:
