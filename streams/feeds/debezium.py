@@ -308,8 +308,10 @@ def _committed(source: dict[str, Any]) -> datetime:
 def _moment(micros: int) -> datetime:
     try:
         return plausible(moment(micros))
-    except (ValueError, OverflowError) as error:
-        raise Undecodable(f"the time of the change, {micros} us: {error}") from None
+    except (ValueError, OverflowError):
+        raise Undecodable(
+            f"the time of the change, {micros} us, is outside the years of any calendar"
+        ) from None
 
 
 def _order(source: dict[str, Any], code: str) -> tuple[int, int] | None:

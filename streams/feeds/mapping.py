@@ -346,7 +346,7 @@ def utc_text(moment: datetime) -> str:
 def plausible(moment: datetime) -> datetime:
     """`moment`. Raises ValueError for a stand-in such as the year 9999, which no calendar reaches."""
     if moment.year not in _YEARS:
-        raise ValueError(f"{moment.isoformat()} is not between {_YEARS[0]} and {_YEARS[-1]}")
+        raise ValueError(f"{moment.isoformat()} is outside the years {_YEARS[0]} to {_YEARS[-1]}")
     return moment
 
 
