@@ -19,13 +19,17 @@ _EVERY = 1000
 """Items between two updates: the bar must cost nothing beside the work."""
 
 
-def counted(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """`items`, with a bar that says how many of `total` there were, or a count where that is not known."""
+def counted(items: Iterable[T], what: str, total: int | None = None, *, quiet: bool = False) -> Iterator[T]:
+    """`items`, with a bar that says how many of `total` there were, or a count where that is not known.
+
+    With `quiet` there is no bar: the terminal may belong to a pager that reads our output.
+    """
     console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield from items
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         for number, item in enumerate(items, 1):
             yield item

@@ -7,8 +7,9 @@ coordinates and the feed's order token, and a record takes it once.
 from datetime import UTC, datetime
 from typing import Any
 
+from streams.agents import computing
 from streams.core.entries import Change, Mark, Tick, encode
-from streams.feeds import Feed, Message, PassedOver, Undecodable
+from streams.feeds import Feed, PassedOver, Undecodable
 from streams.log.connection import Connection
 from streams.log.dead_letters import dead_letter
 from streams.log.producer import TransactionalProducer
@@ -36,8 +37,8 @@ class IntakePartition:
 
         Raises Fenced or WriteRefused; nothing of the batch is written then.
         """
-        changes, letters = self._decode(batch)
-        with self._producer.transaction():
+        with self._producer.transaction(), computing:
+            changes, letters = self._decode(batch)
             for letter in letters:
                 self._producer.produce(self._topics.dead_letters.name, **letter)
             for change in changes:
@@ -54,20 +55,11 @@ class IntakePartition:
     def _decode(self, batch: list[Any]) -> tuple[list[Change], list[dict[str, Any]]]:
         changes: list[Change] = []
         letters: list[dict[str, Any]] = []
-        for record in batch:
-            message = Message(
-                record.topic,
-                record.partition,
-                record.offset,
-                record.key,
-                record.value,
-                record.timestamp,
-                record.headers,
-            )
+        for message in batch:
             try:
                 decoded = self._feed.decode(message)
             except Undecodable as error:
-                letters.append(dead_letter(record, str(error)))
+                letters.append(dead_letter(message, str(error)))
             else:
                 if not isinstance(decoded, PassedOver):
                     changes += decoded

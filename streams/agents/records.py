@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from streams.agents import computing
 from streams.core import entries, escalation, record
 from streams.core.document import Problems
 from streams.core.entries import Change
@@ -74,22 +75,24 @@ class RecordsPartition:
 
     def process(self, batch: list[Any]) -> None:
         """Apply `batch`. Raises Fenced or WriteRefused; nothing of the batch is done then."""
+        with computing:
+            decisions, letters = self._apply(batch)
+        if decisions or letters or self._partition.changed or self._quiet >= QUIET_ENTRIES:
+            self._commit(decisions, letters)
+
+    def _apply(self, batch: list[Any]) -> tuple[list[Escalation], list[dict[str, Any]]]:
         decisions: list[Escalation] = []
         letters: list[dict[str, Any]] = []
         for message in batch:
             # After a rebalance the group's offset may lie before what is applied already.
             if message.offset >= self.position:
+                self._quiet += 1
+                self.position = message.offset + 1
                 try:
                     decisions += self._fold(message.value or b"")
                 except _NotApplied as error:
                     letters.append(dead_letter(message, str(error)))
-        position = batch[-1].offset + 1
-        if position <= self.position:
-            return
-        self._quiet += len(batch)
-        self.position = position
-        if decisions or letters or self._partition.changed or self._quiet >= QUIET_ENTRIES:
-            self._commit(decisions, letters)
+        return decisions, letters
 
     def _fold(self, value: bytes) -> list[Escalation]:
         try:
@@ -108,12 +111,7 @@ class RecordsPartition:
             raise _NotApplied(f"could not be applied: {error!r}") from error
 
     def _commit(self, decisions: list[Escalation], letters: list[dict[str, Any]]) -> None:
-        partition = self._partition
-        values = {key.encode(): record.encode(partition.records[key]) for key in sorted(partition.changed)}
-        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds))
-        if self._known_rules != self._versions():
-            values[RULES] = msgspec.json.encode([(since, each.document) for since, each in partition.rules])
-        with self._producer.transaction():
+        with self._producer.transaction(), computing:
             for decision in decisions:
                 self._producer.produce(
                     self._topics.escalations.name,
@@ -123,11 +121,20 @@ class RecordsPartition:
                 )
             for letter in letters:
                 self._producer.produce(self._topics.dead_letters.name, **letter)
-            written = self._table.produce(self._producer, values)
+            written = self._table.produce(self._producer, self._news())
         self._table.keep(written)
-        partition.changed.clear()
+        self._partition.changed.clear()
         self._known_rules = self._versions()
         self._quiet = 0
+
+    def _news(self) -> dict[bytes, bytes]:
+        """What of the table has changed since the last commit."""
+        partition = self._partition
+        values = {key.encode(): record.encode(partition.records[key]) for key in sorted(partition.changed)}
+        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds))
+        if self._known_rules != self._versions():
+            values[RULES] = msgspec.json.encode([(since, each.document) for since, each in partition.rules])
+        return values
 
     def _versions(self) -> tuple[str, ...]:
         return tuple(rules.version for _, rules in self._partition.rules)

@@ -5,6 +5,7 @@ opened (fenced, recovered) before its first message is read, and does one batch 
 """
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterable
@@ -23,6 +24,7 @@ from streams.config import Config
 from streams.core.entries import NewRules, Tick, encode
 from streams.log.connection import Connection, log
 from streams.log.producer import Fenced, PlainProducer
+from streams.log.store import claim
 from streams.log.topics import Topics, ensure
 from streams.log.transport import BatchTransport
 
@@ -65,6 +67,8 @@ class Worker:
         WriteRefused, or an error of Faust's.
         """
         self._on_ready = on_ready
+        # By default the collector would look through a million records of plain data again and again.
+        gc.set_threshold(50_000, 20, 100)
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -93,7 +97,8 @@ class Worker:
             self._ended.set_exception(error)
 
     def _prepare(self) -> PlainProducer:
-        self._data.mkdir(parents=True, exist_ok=True)
+        # Without this, two workers in one folder would not notice before a partition moves between them.
+        self._claimed = claim(self._data)
         admin = self._connection.admin()
         ensure(admin, self._topics, self._feeds, replication=self._config.live.replication)
         self._count_partitions()

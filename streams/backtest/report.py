@@ -1,35 +1,52 @@
-"""The summary of a backtest, for people, on the terminal."""
+"""The summary of a backtest, for people and for programs."""
 
-from rich.console import Console
+import click
+import orjson
 from rich.table import Table
 
-from streams.backtest.history import History
-from streams.backtest.summary import Summary
+from streams.backtest.summary import EVENTS, Summary
+from streams.console import console
 
-_COUNTS = ("records", "opened", "advanced", "resolved")
 _UNDECODABLE_SHOWN = 3
 
 
-def show(summary: Summary, history: History, console: Console) -> None:
+def show(summary: Summary, *, err: bool = False) -> None:
+    """Tables on standard output, or with `err` on standard error."""
+    out = console(err=err)
     numbers = summary.as_json()
-    paths = Table(
-        "path", *(("records", "opened", "advanced", "resolved")), title=f"{len(history.changes)} changes"
-    )
-    for column in paths.columns[1:]:
-        column.justify = "right"
-    for name, counts in numbers["paths"].items():
-        paths.add_row(
-            name, *(str(counts.get(key, 0)) for key in ("records", "opened", "advanced", "resolved"))
-        )
-    console.print(paths if numbers["paths"] else f"{len(history.changes)} changes: nothing would have fired.")
+    out.print(_title(summary))
+    out.print(_table("path", ("records", *EVENTS), numbers["paths"]))
     if numbers["recipients"]:
-        people = Table("told", "notices", "median week", "worst week")
-        for column in people.columns[1:]:
-            column.justify = "right"
-        for name, load in numbers["recipients"].items():
-            people.add_row(name, str(load["notices"]), f"{load['median_week']:g}", str(load["worst_week"]))
-        console.print(people)
-    if history.undecodable:
-        console.print(f"{len(history.undecodable)} messages could not be read:")
-        for place, reason in list(history.undecodable.items())[:_UNDECODABLE_SHOWN]:
-            console.print(f"  {place}: {reason}", markup=False, highlight=False)
+        columns = ("notices", "median week", "worst week")
+        out.print(_table("told", columns, numbers["recipients"]))
+    else:
+        out.print("Nothing would have fired.")
+    if summary.undecodable:
+        count = len(summary.undecodable)
+        out.print(f"{count} message{'s' * (count != 1)} could not be read:")
+        for place, reason in list(summary.undecodable.items())[:_UNDECODABLE_SHOWN]:
+            out.print(f"  {place}: {reason}")
+        if count > _UNDECODABLE_SHOWN:
+            out.print("  ... `escalations decode` shows all of them.")
+
+
+def show_json(summary: Summary, *, err: bool = False) -> None:
+    """One JSON object on standard output, or with `err` on standard error."""
+    click.echo(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2), err=err)
+
+
+def _title(summary: Summary) -> str:
+    if summary.first is None:
+        return "No changes."
+    counts = f"{summary.changes:,} changes of {summary.records:,} records"
+    return f"{counts}, {summary.first} to {summary.last}"
+
+
+def _table(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, float]]) -> Table:
+    table = Table()
+    table.add_column(first, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(f"{row[column.replace(' ', '_')]:,.12g}" for column in columns))
+    return table

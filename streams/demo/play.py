@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import NoReturn
@@ -13,13 +13,15 @@ from typing import NoReturn
 import click
 
 from streams.config import load
-from streams.demo.crm import STORIES, Row, debezium, live_ticket
+from streams.demo.crm import STORIES, TICKETS, Row, debezium, live_ticket
 from streams.log.connection import Connection
 from streams.log.embedded import BrokerError, EmbeddedBroker, SupervisedProcess
 from streams.log.producer import PlainProducer
 from streams.log.topics import Topics, ensure
 
 PATIENCE_SECONDS = 40.0
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 NEXT = """
 That was all of it: a change feed, a worker, a notifier. Nothing is left running. Next:
@@ -33,25 +35,35 @@ That was all of it: a change feed, a worker, a notifier. Nothing is left running
 """
 
 
+class _Interrupted(BaseException):
+    """A signal to end came. No Exception, so that nothing on the way takes it for a failure."""
+
+
 def play(keep: bool) -> None:
     """Run the demo; with `keep`, stay up until Ctrl-C. Raises BrokerError when it gets stuck."""
-    # Without this, SIGTERM would leave the folder behind.
-    signal.signal(signal.SIGTERM, _interrupted)
+    # By itself, only Ctrl-C would put everything away.
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
+    staying = False
     try:
-        with ExitStack() as stack:
-            stage = stack.enter_context(_stage())
+        with _stage() as stage:
             stage.stories()
             stage.live()
             if keep:
+                staying = True
                 stage.stay()
-    except KeyboardInterrupt:
-        click.echo("\nStopped; nothing is left running.")
-        sys.exit(128 + signal.SIGINT)
+    except _Interrupted as interrupted:
+        with suppress(OSError):
+            click.echo("\nStopped; nothing is left running.")
+        sys.exit(0 if staying else 128 + interrupted.args[0])
     click.echo(NEXT)
 
 
-def _interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _interrupt(number: int, _: object) -> NoReturn:
+    # Putting everything away takes a few seconds, in which impatience would leave something behind.
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    raise _Interrupted(number)
 
 
 @contextmanager
@@ -113,6 +125,7 @@ class Stage:
             f"\nStaying up until Ctrl-C. From another terminal, for example:\n\n"
             f"  escalations open -c {self.config} --broker {self._address}\n"
             f"  escalations notify -c {self.config} --broker {self._address} console\n"
+            f"  escalations backtest -c {self.config} --broker {self._address} --topic {TICKETS}\n"
         )
         while True:
             self._print_news()
@@ -128,9 +141,11 @@ class Stage:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while escalations > 0:
             escalations -= self._print_news()
-            for process in (self._worker, self._notifier):
-                if not process.running or time.monotonic() > deadline:
-                    raise BrokerError(f"the demo got stuck; what its worker said:\n{self._worker.said()}")
+            for name, process in (("worker", self._worker), ("notifier", self._notifier)):
+                if not process.running:
+                    raise BrokerError(f"the demo's {name} has ended; it said:\n{process.said()}")
+            if time.monotonic() > deadline:
+                raise BrokerError(f"the demo got stuck; its worker said:\n{self._worker.said()}")
             time.sleep(0.1)
 
     def _print_news(self) -> int:

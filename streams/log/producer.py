@@ -1,7 +1,7 @@
 """Transactions, fenced by what they are for: one producer per source partition."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -57,7 +57,8 @@ class TransactionalProducer:
             yield
             self._commit()
         except KafkaException as error:
-            raise _meaning(error, self.transactional_id) from error
+            # Once it is fenced the client library refuses a write without saying why; an abort says why.
+            raise _meaning([error, *self._abort()], self.transactional_id) from error
         except BaseException:
             self._abort()
             raise
@@ -69,21 +70,23 @@ class TransactionalProducer:
                 return
             except KafkaException as error:
                 if not error.args[0].retriable():
-                    if error.args[0].txn_requires_abort():
-                        self._abort()
                     raise
 
-    def _abort(self) -> None:
+    def _abort(self) -> list[KafkaException]:
+        """Undo what is open, so that readers need not wait for its end; what kept it from being undone."""
         try:
             self._producer.abort_transaction(COMMIT_SECONDS)
-        except KafkaException:
+        except KafkaException as error:
             # The next owner's fence undoes it as well.
-            return
+            return [error]
+        return []
 
     def close(self) -> None:
         """Let go without waiting; an open transaction is left to the next owner's fence."""
         self._producer.purge()
-        self._producer.flush(0)
+        # The client library says here that it was fenced, if it has not yet.
+        with suppress(KafkaException):
+            self._producer.flush(0)
 
 
 def _produce(producer: Producer, topic: str, **message: Any) -> None:
@@ -96,12 +99,12 @@ def _produce(producer: Producer, topic: str, **message: Any) -> None:
             producer.poll(0.1)
 
 
-def _meaning(error: KafkaException, transactional_id: str) -> Exception:
-    cause: KafkaError = error.args[0]
+def _meaning(errors: list[KafkaException], transactional_id: str) -> Exception:
+    causes: list[KafkaError] = [error.args[0] for error in errors]
     fenced = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
-    if cause.code() in fenced:
+    if any(cause.code() in fenced for cause in causes):
         return Fenced(f"{transactional_id} was taken over")
-    return WriteRefused(f"{transactional_id}: {cause.str()}")
+    return WriteRefused(f"{transactional_id}: {causes[0].str()}")
 
 
 class PlainProducer:

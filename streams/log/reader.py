@@ -17,6 +17,9 @@ from streams.feeds import Message
 from streams.log.connection import BrokerUnavailable, Connection
 
 SILENCE_SECONDS = 30.0
+FETCH_WAIT_MS = 50
+"""How long the broker may wait before it says that nothing more is there."""
+
 _ROUND_SECONDS = 0.1
 
 
@@ -76,10 +79,13 @@ def read_to_end(connection: Connection, topic: str) -> Iterator[Message]:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
             }
         )
     )
     try:
+        # A consumer that does not know yet whom to ask waits half a second before its first fetch.
+        consumer.list_topics(topic)
         unfinished = set(partitions.partitions)
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in unfinished])
         for messages in rounds(consumer):

@@ -11,8 +11,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 
 from streams.log.connection import Connection, log
 from streams.log.producer import TransactionalProducer
-from streams.log.reader import SILENCE_SECONDS, rounds
+from streams.log.reader import FETCH_WAIT_MS, SILENCE_SECONDS, rounds
 from streams.log.store import Store
+from streams.log.topics import topic_id
 
 
 class Table:
@@ -37,6 +38,7 @@ class Table:
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
                     "isolation.level": "read_committed",
+                    "fetch.wait.max.ms": FETCH_WAIT_MS,
                     "auto.offset.reset": "error",
                 }
             )
@@ -49,16 +51,18 @@ class Table:
     def _read(self, consumer: Consumer) -> dict[bytes, bytes]:
         here = TopicPartition(self._topic, self._partition)
         first, end = consumer.get_watermark_offsets(here, timeout=SILENCE_SECONDS)
+        values = self._store.read()
         start = self._store.position
-        if start and not first <= start <= end:
+        changelog = topic_id(self._connection.admin(), self._topic)
+        if start and not (first <= start <= end and self._store.belongs_to == changelog):
             log.warning(
                 "the local store of %s-%d does not belong to this changelog: rebuilding it",
                 self._topic,
                 self._partition,
             )
             self._store.clear()
-            start = 0
-        values = dict(self._store)
+            values, start = {}, 0
+        self._store.belongs_to = changelog
         news: dict[bytes, bytes | None] = {}
         consumer.assign([TopicPartition(self._topic, self._partition, start or OFFSET_BEGINNING)])
         for messages in rounds(consumer):

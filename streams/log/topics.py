@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
@@ -30,22 +31,22 @@ class Topics:
     app: str
     partitions: int
 
-    @property
+    @cached_property
     def changes(self) -> Topic:
         """The log. It is kept: a backtest may replay it from its beginning."""
         config = {"cleanup.policy": "delete", "retention.ms": "-1"}
         return Topic(f"{self.prefix}changes", self.partitions, config)
 
-    @property
+    @cached_property
     def changelog(self) -> Topic:
         """The records' states, partition by partition those of the log."""
         return Topic(f"{self.app}-records-changelog", self.partitions, {"cleanup.policy": "compact"})
 
-    @property
+    @cached_property
     def escalations(self) -> Topic:
         return Topic(f"{self.prefix}escalations", None)
 
-    @property
+    @cached_property
     def dead_letters(self) -> Topic:
         return Topic(f"{self.prefix}dead-letters", None)
 

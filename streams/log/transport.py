@@ -6,7 +6,8 @@ rebalance), and cannot hold a partition back. So this transport
 
 - delivers a `Batch`, the records of one partition, as one message, and no second one of that
   partition before the first is acknowledged;
-- commits an offset for a lag monitor only when the agent has said that the batch is `done`;
+- commits an offset only when the agent has said that the batch is `done`, and reads again what is
+  acknowledged without that;
 - reads a partition only once its `gate` is open, and from where its owner says;
 - reads committed messages only.
 
@@ -95,10 +96,14 @@ class _Consumer(stock.Consumer):
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
     def ack(self, message: Any) -> bool:
-        tp = message.tp
+        tp, batch = message.tp, message.value
         if self._in_flight.get(tp) is message:
             del self._in_flight[tp]
-        return message.value.done and super().ack(message)
+            if not batch.done:
+                # Whoever has the partition next, us included, is to read it again.
+                with suppress(IllegalStateError):
+                    self._thread.seek(tp, batch[0].offset)
+        return batch.done and super().ack(message)
 
     async def read_to_end(self, partitions: Iterable[TP]) -> set[TP]:
         """Those of `partitions` of which, when this was called, everything had been read and dealt with."""

@@ -13,6 +13,6 @@ def text(escalation: Escalation) -> str:
     lines.append(f"    path {escalation.path}, step {escalation.step}, severity {escalation.severity}")
     lines += [
         f"    {person['for']} {' and '.join(person['found'])}: {person['because']}"
-        for person in escalation.reason["people"]
+        for person in escalation.reason.get("people", ())
     ]
     return "\n".join(lines)

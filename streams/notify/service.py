@@ -6,7 +6,6 @@ escalation: nothing is lost, and what is told twice after a crash has the same i
 
 from collections.abc import Callable
 
-import msgspec
 from confluent_kafka import Consumer, KafkaException
 
 from streams.core.escalation import Escalation, decode
@@ -16,7 +15,7 @@ from streams.log.dead_letters import dead_letter
 from streams.log.producer import PlainProducer
 from streams.log.reader import as_message
 from streams.log.topics import Topics
-from streams.notify.webhook import Refused
+from streams.notify.webhook import Refused, Stopped
 
 POLL_SECONDS = 0.2
 
@@ -24,19 +23,20 @@ POLL_SECONDS = 0.2
 def serve(
     connection: Connection,
     topics: Topics,
-    channel: str,
+    channel: str | None,
     send: Callable[[Escalation], None],
     stopped: Callable[[], bool],
 ) -> None:
-    """Hand each escalation to `send` until `stopped`.
+    """Hand each escalation to `send` until `stopped`. `channel` names what remembers how far it is.
 
-    What `send` refuses, or what is no escalation, goes to the dead letters. Raises whatever else
-    `send` raises, before the escalation counts as told.
+    What `send` refuses, or what is no escalation, goes to the dead letters. Raises KafkaException
+    for what the broker answers, and whatever else `send` raises, before the escalation counts as told.
     """
+    group = f"{topics.app}-notify"
     consumer = Consumer(
         connection.settings(
             **{
-                "group.id": f"{topics.app}-notify-{channel}",
+                "group.id": group if channel is None else f"{group}-{channel}",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
@@ -47,13 +47,15 @@ def serve(
     consumer.subscribe([topics.escalations.name])
     try:
         while not stopped():
-            message = consumer.poll(POLL_SECONDS)
-            if message is None:
+            received = consumer.poll(POLL_SECONDS)
+            if received is None:
                 continue
-            if message.error() is not None:
-                raise KafkaException(message.error())
-            _hand_over(as_message(message), send, topics, letters)
-            consumer.commit(message, asynchronous=False)
+            if received.error() is not None:
+                raise KafkaException(received.error())
+            _hand_over(as_message(received), send, topics, letters)
+            consumer.commit(received, asynchronous=False)
+    except Stopped:
+        return
     finally:
         consumer.close()
 
@@ -62,7 +64,14 @@ def _hand_over(
     message: Message, send: Callable[[Escalation], None], topics: Topics, letters: PlainProducer
 ) -> None:
     try:
-        send(decode(message.value or b""))
-    except (Refused, msgspec.DecodeError) as error:
+        send(_read(message))
+    except Refused as error:
         log.warning("%s-%d@%d: %s", message.topic, message.partition, message.offset, error)
         letters.write(topics.dead_letters.name, [dead_letter(message, str(error))])
+
+
+def _read(message: Message) -> Escalation:
+    try:
+        return decode(message.value or b"")
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"this is no escalation: {error}") from None

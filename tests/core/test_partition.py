@@ -204,7 +204,7 @@ def test_where_new_rules_stand_in_the_log_does_not_matter(place: int) -> None:
     expected = by_content(fold([*log[:1], new_rules(STAGE_5D, 24), *log[1:]], Partition()))
     moved = [*log[:place], new_rules(STAGE_5D, 24), new_rules(STAGE_5D, 24), *log[place:]]
     assert by_content(fold(moved, Partition())) == expected
-    unticked = [entry for entry in moved if not isinstance(entry, Tick)]
+    unticked: list[Entry] = [entry for entry in moved if not isinstance(entry, Tick)]
     assert by_content(fold(unticked, Partition())) == expected
     assert len(expected) == 4
 
