@@ -21,6 +21,13 @@ from streams.log.topics import Topics
 PARTITIONS = 4
 
 
+def create_topic(connection: Connection, name: str, partitions: int = PARTITIONS, **config: str) -> None:
+    # The client must outlive its futures.
+    admin = connection.admin()
+    for future in admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values():
+        future.result(15)
+
+
 def play(
     connection: Connection, feed: Feed, messages: Iterable[Message], partitions: int = PARTITIONS
 ) -> None:
@@ -29,10 +36,7 @@ def play(
     def refuse(message: Message, error: Exception) -> None:
         raise AssertionError(f"{message} cannot be played: {error}")
 
-    # The client must outlive its futures.
-    admin = connection.admin()
-    for future in admin.create_topics([NewTopic(feed.topic, partitions, 1)]).values():
-        future.result(15)
+    create_topic(connection, feed.topic, partitions)
     PlainProducer(connection).write(
         feed.topic,
         (
@@ -65,6 +69,13 @@ class WorkerProcess:
         self.killed = True
         self._process.kill()
         self._process.wait()
+
+    def pause(self) -> None:
+        """As a machine that hangs: it neither works nor goes away."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self, timeout: float = 30.0) -> int:
         """Ask it to end; its exit code."""
