@@ -7,7 +7,9 @@ opened (fenced, recovered) before its first message is read, and does one batch 
 import asyncio
 import gc
 import logging
+import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from yarl import URL
 
@@ -30,6 +33,10 @@ from streams.log.transport import BatchTransport
 
 RULES_AHEAD = timedelta(seconds=5)
 """New rules hold from a moment a little ahead, so that their place in the log does not matter."""
+
+STOP_SECONDS = 5.0
+CUT_OFF = 70
+"""Exit code of a worker that had to stop and could not do so in time."""
 
 SESSION_SECONDS = 10.0
 """After so long without a sign of life a worker's partitions go to the others."""
@@ -80,6 +87,7 @@ class Worker:
             self._spawn(self._tick())
             await self._ended
         finally:
+            cut_off = self._cut_off_later()
             for task in self._tasks:
                 task.cancel()
             await self._app.stop()
@@ -87,6 +95,22 @@ class Worker:
                 slot.assigned = False
                 await self._settle(slot)
             self._threads.shutdown(cancel_futures=True)
+            cut_off.cancel()
+
+    def _cut_off_later(self) -> threading.Timer:
+        """Without a broker, Faust can wait for ever to leave its group. A crash loses nothing, so neither
+        does ending in the middle of that."""
+
+        def cut_off() -> None:
+            error = self._ended.exception() if self._ended.done() else None
+            if error is not None:
+                log.error("escalations: %s", error)
+            os._exit(0 if error is None else CUT_OFF)
+
+        timer = threading.Timer(STOP_SECONDS, cut_off)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _end(self, error: BaseException | None = None) -> None:
         if self._ended.done():
@@ -115,9 +139,11 @@ class Worker:
         return [{"value": value, "partition": number} for number in range(self._topics.partitions)]
 
     def _faust_app(self) -> Any:
-        # Faust tells each step of each of its services, under the name of the class's module.
-        for name in ("faust", "mode", "aiokafka", BatchTransport.__module__):
+        # Faust tells each step of each of its services, under the name of the class's module, and
+        # aiokafka each attempt to reach a broker that is away.
+        for name in ("faust", "mode", BatchTransport.__module__):
             logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         url = URL(f"kafka://{self._connection.address.replace(',', ';kafka://')}")
         app = faust.App(
             self._topics.app,
@@ -135,6 +161,7 @@ class Worker:
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
             broker_max_poll_records=self._config.live.batch,
+            broker_request_timeout=2 * SESSION_SECONDS,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 4,
         )
@@ -216,6 +243,7 @@ class Worker:
 
     async def _tick(self) -> None:
         """Say, again and again, where nothing is left unread that the feed has been read up to now."""
+        silent = False
         while True:
             await asyncio.sleep(self._config.live.tick)
             if self._app.crashed:
@@ -226,7 +254,16 @@ class Worker:
             }
             if not intake or self._app.rebalancing:
                 continue
-            read = await self._app.consumer.read_to_end(intake)
+            try:
+                read = await self._app.consumer.read_to_end(intake)
+            except KafkaError:
+                if not silent:
+                    log.warning("the broker does not answer; waiting for it")
+                silent = True
+                continue
+            if silent:
+                log.info("the broker answers again")
+                silent = False
             if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
                 await self._in_thread(
                     self._marks.write,
