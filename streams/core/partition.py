@@ -95,17 +95,24 @@ class Partition:
     def _change(self, change: Change) -> list[Escalation]:
         if not self.rules:
             raise NoRules(f"the log brings {change.record} before any rules")
-        key, at = change.record, micros(change.at)
+        key, before = change.record, self.records.get(change.record)
         rules = self.rules[0][1]
         decisions: list[Escalation] = []
-        for since, newer in self.rules[1:]:
-            if since > at:
-                break
-            record = self.records.get(key)
-            if record is not None and record.rules == rules.version:
-                decisions += self._step(rules, key, since) + self._step(newer, key, since)
-            rules = newer
-        return decisions + self._step(rules, key, change=change)
+        try:
+            for since, newer in self.rules[1:]:
+                if since > micros(change.at):
+                    break
+                record = self.records.get(key)
+                if record is not None and record.rules == rules.version:
+                    decisions += self._step(rules, key, since) + self._step(newer, key, since)
+                rules = newer
+            return decisions + self._step(rules, key, change=change)
+        except Exception:
+            # Whoever goes on without this change must find the record as it was before it.
+            if before is not None:
+                self.records[key] = before
+                self._enqueue(before)
+            raise
 
     def _mark(self, mark: Mark) -> None:
         feed = self.feeds.setdefault(mark.feed, FeedMarks(mark.of, {}))

@@ -209,6 +209,22 @@ def test_where_new_rules_stand_in_the_log_does_not_matter(place: int) -> None:
     assert len(expected) == 4
 
 
+def test_a_change_that_cannot_be_applied_leaves_the_record_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(STAGE_2D)
+    world.change("03-02T09:00", owner="anna", stage="a")
+    world.partition.fold(new_rules(STAGE_5D, 24))
+    before = world.partition.records["ticket:1"]
+    late = world.make("03-12T09:00", stage="b")
+    with monkeypatch.context() as patch:
+        patch.setattr("streams.core.engine.apply", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.partition.fold(late)
+    assert world.partition.records["ticket:1"] is before
+    assert [each.event for each in world.partition.fold(late)] == ["opened", "advanced", "resolved"]
+
+
 def test_an_open_episode_goes_on_under_new_rules() -> None:
     world = World(STAGE_2D)
     world.change("03-02T09:00", owner="anna", stage="a")
