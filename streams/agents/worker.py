@@ -28,7 +28,7 @@ from streams.core.entries import NewRules, Tick, encode
 from streams.log.connection import Connection, log
 from streams.log.producer import Fenced, PlainProducer
 from streams.log.store import claim
-from streams.log.topics import Topics, ensure
+from streams.log.topics import Topics, count_partitions, ensure
 from streams.log.transport import BatchTransport
 
 RULES_AHEAD = timedelta(seconds=5)
@@ -132,8 +132,7 @@ class Worker:
         return producer
 
     def _count_partitions(self) -> None:
-        topics = self._connection.admin().list_topics().topics
-        self._partitions = {topic: len(topics[topic].partitions) for topic in self._feeds}
+        self._partitions = count_partitions(self._connection.admin(), self._feeds)
 
     def _to_every_partition(self, value: bytes) -> list[dict[str, Any]]:
         return [{"value": value, "partition": number} for number in range(self._topics.partitions)]

@@ -1,5 +1,6 @@
 """The topics: which there are, created when missing, checked when present."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,6 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.log.connection import log
+
+_AGAIN_SECONDS = 0.1
 
 
 class TopicMismatch(Exception):
@@ -70,6 +73,7 @@ def ensure(
     missing += [Topic(name, None) for name in feeds if name not in present]
     if missing:
         _create(admin, missing, topics.partitions, replication, timeout)
+        count_partitions(admin, [topic.name for topic in missing], timeout)
     found = [topic for topic in own if topic.name in present]
     for topic in found:
         count = len(present[topic.name].partitions)
@@ -80,6 +84,25 @@ def ensure(
                 "records would move between partitions and leave their state behind."
             )
     _check_policies(admin, [topic for topic in found if "cleanup.policy" in topic.config], timeout)
+
+
+def count_partitions(admin: AdminClient, names: Iterable[str], timeout: float = 15.0) -> dict[str, int]:
+    """How many partitions each topic has; a topic that was made just now may need a moment to be known.
+
+    Raises TopicMismatch when one is not there within `timeout` seconds.
+    """
+    missing = set(names)
+    counts: dict[str, int] = {}
+    deadline = time.monotonic() + timeout
+    while missing:
+        present = admin.list_topics(timeout=timeout).topics
+        counts |= {name: len(present[name].partitions) for name in missing if name in present}
+        missing -= counts.keys()
+        if missing and time.monotonic() > deadline:
+            raise TopicMismatch(f"topic {min(missing)} is not there")
+        if missing:
+            time.sleep(_AGAIN_SECONDS)
+    return counts
 
 
 def topic_id(admin: AdminClient, name: str, timeout: float = 15.0) -> str:
