@@ -19,13 +19,14 @@ class Amount(msgspec.Struct, frozen=True):
     currency: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.number:g} {self.currency}" if self.currency else f"{self.number:g}"
+        number = f"{self.number:,.2f}".removesuffix(".00")
+        return f"{number} {self.currency}" if self.currency else number
 
     def reached_by(self, number: Any, record: Record) -> bool:
         """Whether `number` of `record` reaches this amount. Currencies are never converted."""
         if self.currency is not None and record.currency != self.currency:
             return False
-        return isinstance(number, int | float) and number >= self.number
+        return (number := _number(number)) is not None and number >= self.number
 
 
 def read_amount(node: Node, *, money: bool) -> Amount:
@@ -103,9 +104,29 @@ def _read_operator(field: str, operator: str, operand: Node) -> Clause:
     return read(field, operand)
 
 
-def _values(node: Node) -> tuple[str | int | float | bool | None, ...]:
+def _number(value: Any) -> float | None:
+    """A value as a number; a CSV has texts only."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) else None
+
+
+def _text(value: Any) -> Any:
+    """A value as the text it is compared by, for what is a number in one feed is a text in another."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value) if isinstance(value, int) else value
+
+
+def _values(field: str, node: Node) -> tuple[Any, ...]:
+    nodes = list(node.one_or_many())
+    if field == "status":
+        return tuple(each.choice("open", "paused", "closed") for each in nodes)
     # Not a set: a field may hold a list, which has no hash.
-    return tuple(each.scalar() for each in node.one_or_many())
+    return tuple(_text(each.scalar()) for each in nodes)
 
 
 def _listed(node: Node) -> str:
@@ -113,13 +134,13 @@ def _listed(node: Node) -> str:
 
 
 def _is(field: str, node: Node) -> Clause:
-    values = _values(node)
-    return Clause(field, "is", _listed(node), lambda value, _: value in values)
+    values = _values(field, node)
+    return Clause(field, "is", _listed(node), lambda value, _: _text(value) in values)
 
 
 def _not(field: str, node: Node) -> Clause:
-    values = _values(node)
-    return Clause(field, "is not", _listed(node), lambda value, _: value not in values)
+    values = _values(field, node)
+    return Clause(field, "is not", _listed(node), lambda value, _: _text(value) not in values)
 
 
 def _at_least(field: str, node: Node) -> Clause:
@@ -132,7 +153,7 @@ def _below(field: str, node: Node) -> Clause:
 
     def test(value: Any, record: Record) -> bool:
         comparable = amount.currency is None or record.currency == amount.currency
-        return comparable and isinstance(value, int | float) and value < amount.number
+        return comparable and (number := _number(value)) is not None and number < amount.number
 
     return Clause(field, "is below", str(amount), test)
 

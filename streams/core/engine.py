@@ -138,7 +138,9 @@ def _judge(
             standings[path.name] = now
     if anew:
         for name in sorted(standings.keys() - {path.name for path in paths}):
-            was = standings.pop(name)
+            was = standings[name]
+            # The number stays: a path that comes back must not use an id a second time.
+            standings[name] = Standing(episode=was.episode)
             if was.step:
                 why = "the path is no longer in the configuration"
                 decisions.append(_resolved(rules, record, name, was, at, why))
@@ -146,9 +148,7 @@ def _judge(
 
 
 def _stand(path: Path, record: Record, before: Record | None, was: Standing, at: int) -> Standing:
-    if record.deleted or record.status == "closed":
-        return Standing(episode=was.episode)
-    here = holds(path.where, record)
+    here = not record.deleted and record.status != "closed" and holds(path.where, record)
     if not (here or path.trigger.remembers):
         return Standing(episode=was.episode)
     since = path.trigger.since(record, before, was.since, at)

@@ -1,9 +1,11 @@
 """What the log `crm.changes` holds: changes, ticks and rules. Each is one JSON object."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +33,7 @@ class Change(
 
     record: str
     op: Literal["upsert", "refresh", "delete"]
-    at: datetime
+    at: Moment
     feed: str
     source: Source
     order: tuple[int | str, ...] | None = None
@@ -44,7 +46,7 @@ class Mark(msgspec.Struct, frozen=True):
     feed: str
     partition: int
     of: int
-    at: datetime
+    at: Moment
 
 
 class Tick(msgspec.Struct, frozen=True, tag_field="entry", tag="tick"):
@@ -57,7 +59,7 @@ class NewRules(msgspec.Struct, frozen=True, tag_field="entry", tag="rules"):
     """The rules, as the plain data that `streams.core.rules.read_rules` takes, and the log time
     from which they hold. The first rules of a log hold from its beginning."""
 
-    since: datetime
+    since: Moment
     document: dict[str, Any]
 
 

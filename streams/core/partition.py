@@ -88,7 +88,8 @@ class Partition:
             since, newer = self.rules[1]
             decisions += self._run(since)
             for key in sorted(self.records):
-                decisions += self._step(newer, key, since)
+                if not self._judged_by(key):
+                    decisions += self._step(newer, key, since)
             del self.rules[0]
         return decisions + self._run(to)
 
@@ -96,17 +97,18 @@ class Partition:
         if not self.rules:
             raise NoRules(f"the log brings {change.record} before any rules")
         key, before = change.record, self.records.get(change.record)
-        rules = self.rules[0][1]
         decisions: list[Escalation] = []
         try:
-            for since, newer in self.rules[1:]:
+            # Nothing brings a record back to rules that newer ones have taken over from.
+            index = 0 if before is None else self._judged_by(key)
+            for since, newer in self.rules[index + 1 :]:
                 if since > micros(change.at):
                     break
-                record = self.records.get(key)
-                if record is not None and record.rules == rules.version:
-                    decisions += self._step(rules, key, since) + self._step(newer, key, since)
-                rules = newer
-            return decisions + self._step(rules, key, change=change)
+                if before is not None:
+                    decisions += self._step(self.rules[index][1], key, since)
+                    decisions += self._step(newer, key, since)
+                index += 1
+            return decisions + self._step(self.rules[index][1], key, change=change)
         except Exception:
             # Whoever goes on without this change must find the record as it was before it.
             if before is not None:
@@ -114,9 +116,17 @@ class Partition:
                 self._enqueue(before)
             raise
 
+    def _judged_by(self, key: str) -> int:
+        """Which of the rules judged the record last, counted from the oldest."""
+        version = self.records[key].rules
+        return max(index for index, (_, rules) in enumerate(self.rules) if rules.version == version)
+
     def _mark(self, mark: Mark) -> None:
         feed = self.feeds.setdefault(mark.feed, FeedMarks(mark.of, {}))
-        feed.of = max(feed.of, mark.of)
+        if feed.of != mark.of:
+            # The topic was made anew or has grown: what was said of partitions that are gone says nothing.
+            feed.of = mark.of
+            feed.marks = {partition: at for partition, at in feed.marks.items() if partition < mark.of}
         at = micros(mark.at)
         # A worker that starts over may say less than is known already.
         feed.marks[mark.partition] = max(at, feed.marks.get(mark.partition, at))

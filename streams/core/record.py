@@ -131,6 +131,11 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, Set[s
     fields = change.fields
     if record is None:
         record = _first(change, at)
+    elif record.deleted and change.op != "delete":
+        # What is made anew under an old key has a life of its own; its past tells only repeats.
+        record = msgspec.structs.replace(
+            _first(change, at), rules=record.rules, standings=record.standings, applied=record.applied
+        )
     updates: dict[str, Any] = {}
     extras: dict[str, Any] = {}
     for name, value in fields.items():

@@ -77,7 +77,7 @@ class Directory:
         return self._fallback(asked, gone)
 
     def _one(self, asked: str, record: Record, at: int) -> Choice:
-        name, *steps = asked.split(".")
+        name, steps = parse_recipient(asked, self.people)
         notes: list[str] = []
         if name == "owner":
             if not record.owner:
@@ -87,7 +87,7 @@ class Directory:
         person = self._by_id.get(name)
         if person is None:
             return self._fallback(asked, [*notes, f"{name} is not in `people`"])
-        for _ in steps:
+        for _ in range(steps):
             if person.manager is None:
                 return self._fallback(asked, [*notes, f"{person.name} has no manager"])
             notes.append(f"{person.manager} is the manager of {person.name}")
@@ -158,6 +158,14 @@ def read_directory(root: Node, zone: str, problems: Problems) -> Directory:
     return Directory(people, teams, fallback, zone)
 
 
+def parse_recipient(asked: str, people: Mapping[str, Person]) -> tuple[str, int]:
+    """`owner` or a person, and how many managers up from there. A name may have dots in it."""
+    name, steps = asked, 0
+    while name not in people and name.endswith(".manager"):
+        name, steps = name.removesuffix(".manager"), steps + 1
+    return name, steps
+
+
 def check_recipient(node: Node, directory: Directory) -> str:
     """The recipient that a step names. Raises Problem when it can never be found."""
     asked = node.text(example="owner, owner.manager, team:NAME or a person")
@@ -169,9 +177,7 @@ def check_recipient(node: Node, directory: Directory) -> str:
                 f"Known teams: {_list(directory.teams)}",
             )
         return asked
-    name, *steps = asked.split(".")
-    if any(step != "manager" for step in steps):
-        node.fail(f"{asked!r} is not understood", "Write for example owner.manager or owner.manager.manager")
+    name, _ = parse_recipient(asked, directory.people)
     if name != "owner" and name not in directory.people:
         node.fail(
             f"{name!r} is not in `people`",

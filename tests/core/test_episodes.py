@@ -108,7 +108,7 @@ paths:
     world.until("03-01T00:00")
     assert brief(world.seen) == [("02-05T11:00", "opened", ("anna",))]
     assert world.seen[0].reason["clauses"] == [
-        {"field": "value", "is": 50000.0, "wanted": "is at least 10000 EUR", "holds": True}
+        {"field": "value", "is": 50000.0, "wanted": "is at least 10,000 EUR", "holds": True}
     ]
 
 
@@ -265,6 +265,23 @@ def test_a_record_that_is_made_anew_lives_though_an_old_tombstone_is_delivered_a
     for change in (deleted, tombstone, anew, *later):
         world.take(change)
     assert not world.partition.records["deal:7"].deleted
+
+
+def test_a_record_made_anew_does_not_inherit_its_old_life() -> None:
+    world = World(rules("paths: {p: {about: deal, when: {in_stage: 8d}, steps: [{notify: owner}]}}"))
+    world.change("03-01T09:00", "deal:7", owner="anna", stage="Proposal", status="open")
+    world.change("03-02T09:00", "deal:7", op="delete")
+    world.change("03-09T09:00", "deal:7", owner="anna", stage="Proposal", status="open")
+    world.until("03-20T00:00")
+    assert brief(world.seen) == [("03-17T09:00", "opened", ("anna",))]
+
+
+def test_a_person_whose_name_has_a_dot_is_a_person() -> None:
+    people = PEOPLE.replace("teams:", "  jane.doe: {manager: bert}\nteams:")
+    steps = "[{notify: [jane.doe, jane.doe.manager]}]"
+    world = World(rules(f"paths: {{p: {{about: deal, when: {{untouched: 1h}}, steps: {steps}}}}}", people))
+    world.change("03-02T09:00", "deal:7", owner="anna")
+    assert world.until("03-03T00:00")[0].notify == ("jane.doe", "bert")
 
 
 def test_no_two_escalations_can_be_made_to_share_an_id() -> None:

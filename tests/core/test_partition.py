@@ -209,6 +209,42 @@ def test_where_new_rules_stand_in_the_log_does_not_matter(place: int) -> None:
     assert len(expected) == 4
 
 
+def test_a_path_that_comes_back_uses_no_id_a_second_time() -> None:
+    world = World(STAGE_2D)
+    world.change("03-02T09:00", owner="anna", stage="a")
+    world.until("03-05T00:00")
+    other = rules("paths: {q: {about: ticket, when: {in_stage: 90d}, steps: [{notify: owner}]}}")
+    for day, compiled in ((6, other), (8, STAGE_2D)):
+        world.partition.fold(NewRules(datetime(2026, 3, day, tzinfo=UTC), dict(compiled.document)))
+        world.until(f"03-{day:02}T12:00")
+    assert [(each.event, each.episode) for each in world.seen] == [
+        ("opened", 1),
+        ("resolved", 1),
+        ("opened", 2),
+    ]
+    assert len({each.id for each in world.seen}) == 3
+
+
+def test_newer_rules_are_not_undone_by_a_change_with_an_older_time() -> None:
+    world = World(STAGE_2D)
+    world.change("03-02T09:00", owner="anna", stage="a")
+    world.partition.fold(NewRules(datetime(2026, 3, 3, tzinfo=UTC), dict(STAGE_5D.document)))
+    world.partition.fold(world.make("03-03T10:00", priority="low"))
+    world.partition.fold(world.make("03-02T10:00", priority="high"))
+    assert world.partition.records["ticket:1"].rules == STAGE_5D.version
+    assert [(each.event, each.at[5:10]) for each in world.until("03-20T00:00")] == [
+        ("opened", "03-07"),
+        ("advanced", "03-08"),
+    ]
+
+
+def test_a_feed_that_was_made_anew_with_fewer_partitions_does_not_hold_time_back() -> None:
+    partition = Partition([(0, rules(PATHS))])
+    partition.fold(Tick(tuple(Mark("crm", number, 3, START) for number in range(3))))
+    partition.fold(Tick((Mark("crm", 0, 1, START + timedelta(hours=1)),)))
+    assert partition.time == micros(START + timedelta(hours=1))
+
+
 def test_a_change_that_cannot_be_applied_leaves_the_record_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -101,6 +101,15 @@ def test_a_pause_moves_a_target_of_working_days_by_the_working_time_in_it() -> N
     assert brief(world.seen) == [("03-03T11:00", "opened", ("anna",))]
 
 
+def test_a_pause_outside_working_time_does_not_move_a_target_of_working_days() -> None:
+    world = World(rules(path("{clock: resolution, target: 2 working days, calendar: office}")))
+    world.change("03-02T19:00", owner="anna", status="open")
+    world.change("03-02T20:00", status="paused")
+    world.change("03-02T20:30", status="open")
+    world.until("03-09T00:00")
+    assert brief(world.seen) == [("03-04T19:00", "opened", ("anna",))]
+
+
 def test_a_new_priority_rebases_the_clock_and_keeps_what_was_used() -> None:
     world = World(rules(path("{clock: resolution, target: {urgent: 2h, else: 8h}}")))
     world.change("03-02T08:00", owner="anna", priority="low")
@@ -154,6 +163,15 @@ def test_a_value_that_a_snapshot_shows_has_not_crossed() -> None:
     assert world.seen == []
 
 
+def test_a_crossing_is_not_forgotten_while_closed() -> None:
+    world = World(rules(path("{value: {crosses: 250 EUR}}")))
+    world.change("03-01T09:00", owner="anna", value=100.0, currency="EUR", status="open")
+    world.change("03-02T09:00", value=300.0)
+    world.change("03-03T09:00", status="closed")
+    world.change("03-04T09:00", status="open")
+    assert [each.event for each in world.seen] == ["opened", "resolved", "opened"]
+
+
 def test_a_crossing_waits_for_the_other_clauses() -> None:
     world = World(rules(path("{value: {crosses: 250 EUR}}", ", where: {stage: {not: Prospecting}}")))
     world.change("03-01T09:00", owner="anna", value=100.0, currency="EUR", stage="Prospecting")
@@ -169,6 +187,9 @@ def test_a_crossing_waits_for_the_other_clauses() -> None:
         ("{priority: [high, urgent]}", {"priority": "urgent"}, True),
         ("{priority: [high, urgent]}", {"priority": "low"}, False),
         ("{priority: {not: low}}", {"priority": "low"}, False),
+        ("{priority: 1}", {"priority": "1"}, True),
+        ("{tier: {at_least: 3}}", {"tier": "4"}, True),
+        ("{tier: {at_least: 3}}", {"tier": "gold"}, False),
         ("{priority: {not: [low, normal]}}", {"priority": "high"}, True),
         ("{health: {below: 50}}", {"health": 40.0}, True),
         ("{health: {below: 50}}", {}, False),
@@ -202,6 +223,7 @@ def test_clauses_on_fields(where: str, fields: dict[str, Any], fires: bool) -> N
         ({"clock": "resolutoin", "target": "8h"}, "'resolutoin' is not known here", "'resolution'"),
         ({"clock": "resolution"}, "'when' lacks 'target'", "target: ..."),
         ({}, "`when` names no trigger", "untouched"),
+        ({"in_stage": "1d", "untouched": "1d"}, "this has untouched and in_stage", "one trigger"),
     ],
 )
 def test_a_trigger_that_cannot_be_read_says_what_to_write(

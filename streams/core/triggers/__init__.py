@@ -48,6 +48,9 @@ TRIGGERS: dict[str, Callable[[Node, Calendar | None], Trigger]] = {
 
 def read_trigger(when: Node, calendar: Calendar | None) -> Trigger:
     """The trigger that a path's `when` asks for. Raises Problem."""
+    several = [key for key in TRIGGERS if when.has(key)]
+    if len(several) > 1:
+        when.fail(f"this has {' and '.join(several)}", "Write one trigger for each path")
     for key, read in TRIGGERS.items():
         if when.has(key):
             return read(when, calendar)

@@ -50,7 +50,8 @@ class ResolutionClock(msgspec.Struct, frozen=True):
         for start, end in _pauses(record):
             if start >= day:
                 break
-            day = self.calendar.add(day, self.calendar.worked(max(start, record.created), end))
+            if worked := self.calendar.worked(max(start, record.created), end):
+                day = self.calendar.add(day, worked)
         return day
 
     def paused(self, record: Record) -> int:
