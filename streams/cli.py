@@ -311,7 +311,8 @@ def check(path: Path) -> None:
 def decode(path: Path, name: str, letters: Path | None, paths: tuple[Path, ...]) -> None:
     """Show what becomes of a feed's messages.
 
-    Writes the normalised changes as JSON lines, in the order of the files.
+    Writes the normalised changes as JSON lines, in the order of the files. Exit 1 when nothing
+    could be read.
 
     FILE is CSV, or JSON lines of messages with topic, partition, offset, timestamp, key, value and
     headers, also as `kcat -J` prints them; either may be compressed (.gz). A dash is standard input.
@@ -345,6 +346,8 @@ def decode(path: Path, name: str, letters: Path | None, paths: tuple[Path, ...])
             flush()
             counts = _count(changes, "change"), f"{passed_over} passed over", _count(refused, "dead letter")
             click.echo(", ".join(counts), err=True)
+    if refused and not changes:
+        sys.exit(NO)
 
 
 def _count(number: int, what: str) -> str:
@@ -450,6 +453,9 @@ def backtest(
     if history.problem is not None:
         counted_above = ". What came before it is counted above." if history.changes else ""
         click.echo(f"escalations: {history.problem}{counted_above}", err=True)
+        sys.exit(NO)
+    if history.undecodable and not history.changes:
+        click.echo("escalations: nothing could be read; `escalations decode` shows why.", err=True)
         sys.exit(NO)
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from streams.core import rules
@@ -57,7 +58,9 @@ class Channel:
             return None
         source, _, name = self.webhook.partition(":")
         if source == "env":
-            url = os.environ.get(name, "")
+            if name not in os.environ:
+                raise ValueError(f"{self.name}: the environment variable {name} is not set")
+            url = os.environ[name]
         elif source == "file":
             try:
                 url = Path(name).read_text(encoding="utf-8").strip()
@@ -76,6 +79,7 @@ class Live:
 
     partitions, replication: of the topics that are created.
     prefix: the beginning of their names. tick: seconds between two ticks.
+    lag: seconds that a change may take from the CRM into its topic; time is told so much later.
     batch: how many messages are taken at once at most; larger is faster, smaller is sooner.
     app: the consumer group, and the beginning of the transactional ids.
     """
@@ -84,6 +88,7 @@ class Live:
     replication: int = 1
     prefix: str = "crm."
     tick: float = 1.0
+    lag: float = 0.0
     batch: int = 4000
     app: str = "escalations"
 
@@ -136,6 +141,8 @@ def _read(path: Path, root: Node, problems: Problems) -> Config:
     with problems.collect():
         _read_feeds(root, feeds, problems)
     document = {"feeds": list(feeds), **{key: root.value[key] for key in rules.KEYS if root.has(key)}}
+    if isinstance(document.get("people"), dict):
+        document["people"] = {name: _without_address(each) for name, each in document["people"].items()}
     compiled = read_rules(document, problems)
     # What a feed that cannot be read would have brought is not known.
     if feeds and len(feeds) == len(root.value["feeds"]):
@@ -151,6 +158,13 @@ def _read(path: Path, root: Node, problems: Problems) -> Config:
         if settings := root.get("live"):
             live = _read_live(settings)
     return Config(path, feeds, compiled, channels, live)
+
+
+def _without_address(person: Any) -> Any:
+    """The rules travel in the log, for whoever may read it: how people are reached stays here."""
+    if not isinstance(person, dict):
+        return person
+    return {key: value for key, value in person.items() if key != "email"}
 
 
 def _check_version(root: Node) -> None:
@@ -277,14 +291,15 @@ def _is_loopback(host: str) -> bool:
 
 def _read_live(node: Node) -> Live:
     node.keys(*(each.name for each in dataclasses.fields(Live)))
-    partitions, replication, prefix, tick, batch, app = map(
-        node.get, ("partitions", "replication", "prefix", "tick", "batch", "app")
+    partitions, replication, prefix, tick, lag, batch, app = map(
+        node.get, ("partitions", "replication", "prefix", "tick", "lag", "batch", "app")
     )
     return Live(
         partitions=_read_count(partitions) if partitions else Live.partitions,
         replication=_read_count(replication) if replication else Live.replication,
         prefix=_read_kafka_name(prefix) if prefix else Live.prefix,
         tick=_read_seconds(tick) if tick else Live.tick,
+        lag=_read_seconds(lag) if lag else Live.lag,
         batch=_read_count(batch) if batch else Live.batch,
         app=_read_kafka_name(app) if app else Live.app,
     )

@@ -27,6 +27,7 @@ from streams.log.producer import PlainProducer
 from streams.log.topics import Topics, ensure
 from tests.brokers import Broker
 from tests.command import PROGRAM, REPOSITORY, STARTERS, Done, environment, escalations, golden, process
+from tests.live import create_topic
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker answers."""
@@ -150,6 +151,8 @@ def test_the_examples_that_need_a_broker_work(helpdesk: Path, broker: Broker, to
     text = text.replace("helpdesk.public.deal", f"{topic_prefix}deal").replace("  # desk:", "  desk:")
     live = f'live: {{app: {topic_prefix.rstrip(".")}, prefix: "{topic_prefix}", partitions: 1}}\n'
     config.write_text(f"{text}\n{live}")
+    for topic in (own, f"{topic_prefix}deal"):
+        create_topic(Connection(broker.address), topic)
     line = examples("run")[0]
     worker = subprocess.Popen(
         ["bash", "-c", f"exec {line}"],

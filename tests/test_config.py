@@ -105,6 +105,13 @@ def test_what_is_wrong_is_shown_where_it_stands(name: str) -> None:
     golden(name, f"{caught.value}\n")
 
 
+def test_how_people_are_reached_does_not_travel_with_the_rules(tmp_path: Path) -> None:
+    people = GOOD.replace("  bert:", "  zoe: {email: zoe@example.com, manager: bert}\n  bert:", 1)
+    config = load(written(tmp_path, people))
+    assert "zoe" in config.rules.directory.people
+    assert "example.com" not in str(config.rules.document)
+
+
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(ConfigError) as caught:
         load(Path("several.yaml"))
@@ -139,7 +146,7 @@ def test_settings_have_defaults(tmp_path: Path) -> None:
     config = load(written(tmp_path, GOOD[: GOOD.index("\nnotify:") + 1]))
     assert config.notify == {}
     assert config.live == Live(
-        partitions=4, replication=1, prefix="crm.", tick=1.0, batch=4000, app="escalations"
+        partitions=4, replication=1, prefix="crm.", tick=1.0, lag=0.0, batch=4000, app="escalations"
     )
 
 
@@ -321,6 +328,11 @@ class TestChannels:
     def test_a_variable_without_a_url(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         monkeypatch.setenv("DESK_WEBHOOK", value)
         with pytest.raises(ValueError, match=r"^desk: env:DESK_WEBHOOK holds no http or https URL$"):
+            Channel("desk", "env:DESK_WEBHOOK").url()
+
+    def test_a_variable_that_is_not_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("DESK_WEBHOOK", raising=False)
+        with pytest.raises(ValueError, match=r"^desk: the environment variable DESK_WEBHOOK is not set$"):
             Channel("desk", "env:DESK_WEBHOOK").url()
 
     def test_a_file_that_is_missing(self, tmp_path: Path) -> None:

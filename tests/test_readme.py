@@ -50,13 +50,10 @@ def test_the_first_path_leads_to_a_useful_escalation(tmp_path: Path) -> None:
     assert '"notify":["carla"]' in last
 
 
-def test_the_path_it_explains_is_one(tmp_path: Path) -> None:
-    (tmp_path / "escalations.yaml").write_text(
-        "version: 1\n"
-        "feeds: {deals: {format: debezium, topic: deals, record: {kind: deal, id: id, owner: o, stage: s,"
-        " value: {field: v, currency: c}}}}\n"
-        "people: {bert: }\nteams: {triage: [bert]}\nfallback: bert\n" + blocks("What a path says", "yaml")[0]
-    )
+def test_the_feed_and_the_path_that_it_explains_make_a_configuration(tmp_path: Path) -> None:
+    feed, path = (blocks(f"What a {what} says", "yaml")[0] for what in ("feed", "path"))
+    people = "people: {bert: }\nteams: {triage: [bert]}\nfallback: bert\n"
+    (tmp_path / "escalations.yaml").write_text(f"version: 1\n{feed}{people}{path}")
     subprocess.run([sys.executable, "-m", "streams", "check"], cwd=tmp_path, check=True)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from streams.agents import computing
 from streams.core.entries import Change, Mark, Tick, encode
 from streams.feeds import Feed, PassedOver, Undecodable
-from streams.log.connection import Connection
+from streams.log.connection import Connection, log
 from streams.log.dead_letters import dead_letter
-from streams.log.producer import TransactionalProducer
+from streams.log.producer import TooLarge, TransactionalProducer
 from streams.log.topics import Topics
 
 
@@ -25,6 +25,7 @@ class IntakePartition:
         self._feed = feed
         self._partition = partition
         self._of = of
+        self._unread = 0
         self.position: int | None = None
         """The group's committed offset says where to begin."""
 
@@ -37,33 +38,40 @@ class IntakePartition:
 
         Raises Fenced or WriteRefused; nothing of the batch is written then.
         """
+        reached: datetime | None = None
         with self._producer.transaction(), computing:
-            changes, letters = self._decode(batch)
-            for letter in letters:
-                self._producer.produce(self._topics.dead_letters.name, **letter)
-            for change in changes:
-                self._producer.produce(
-                    self._topics.changes.name, value=encode(change), key=change.record.encode()
-                )
-            if changes:
-                reached = max(change.at for change in changes)
+            for message in batch:
+                try:
+                    for change in self._changes(message):
+                        self._producer.produce(
+                            self._topics.changes.name, value=encode(change), key=change.record.encode()
+                        )
+                        reached = change.at if reached is None else max(reached, change.at)
+                except (Undecodable, TooLarge) as error:
+                    self._put_aside(message, str(error))
+            if reached is not None:
                 # A date in the future, be it a wrong clock or a typing error, must not make everything due.
                 tick = encode(Tick((self.mark(min(reached, datetime.now(UTC))),)))
                 for partition in range(self._topics.partitions):
                     self._producer.produce(self._topics.changes.name, value=tick, partition=partition)
 
-    def _decode(self, batch: list[Any]) -> tuple[list[Change], list[dict[str, Any]]]:
-        changes: list[Change] = []
-        letters: list[dict[str, Any]] = []
-        for message in batch:
-            try:
-                decoded = self._feed.decode(message)
-            except Undecodable as error:
-                letters.append(dead_letter(message, str(error)))
-            else:
-                if not isinstance(decoded, PassedOver):
-                    changes += decoded
-        return changes, letters
+    def _changes(self, message: Any) -> list[Change]:
+        decoded = self._feed.decode(message)
+        return [] if isinstance(decoded, PassedOver) else decoded
+
+    def _put_aside(self, message: Any, reason: str) -> None:
+        self._producer.produce(self._topics.dead_letters.name, **dead_letter(message, reason))
+        self._unread += 1
+        # The first says what is wrong, the thousandth that it goes on; one line each would hide all else.
+        if str(self._unread).strip("0") == "1":
+            log.warning(
+                "%s: %d unreadable in partition %d so far, kept in %s; the latest: %s",
+                self._feed.name,
+                self._unread,
+                self._partition,
+                self._topics.dead_letters.name,
+                reason,
+            )
 
     def mark(self, at: datetime) -> Mark:
         """That everything up to `at` has been read."""

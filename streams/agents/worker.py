@@ -25,7 +25,7 @@ from streams.agents.intake import IntakePartition
 from streams.agents.records import RecordsPartition
 from streams.config import Config
 from streams.core.entries import NewRules, Tick, encode
-from streams.log.connection import Connection, log
+from streams.log.connection import BrokerUnavailable, Connection, log
 from streams.log.producer import Fenced, PlainProducer
 from streams.log.store import claim
 from streams.log.topics import Topics, count_partitions, ensure
@@ -84,16 +84,18 @@ class Worker:
         self._app = self._faust_app()
         try:
             await self._app.start()
-            self._spawn(self._tick())
+            ticking = self._spawn(self._tick())
             await self._ended
+            ticking.cancel()
         finally:
             cut_off = self._cut_off_later()
-            for task in self._tasks:
-                task.cancel()
             await self._app.stop()
             for slot in self._slots.values():
                 slot.assigned = False
+                # This waits for the batch in hand.
                 await self._settle(slot)
+            for task in self._tasks:
+                task.cancel()
             self._threads.shutdown(cancel_futures=True)
             cut_off.cancel()
 
@@ -247,7 +249,8 @@ class Worker:
             await asyncio.sleep(self._config.live.tick)
             if self._app.crashed:
                 raise self._app.crash_reason
-            now = datetime.now(UTC)
+            # What happened before this has had the time to arrive.
+            now = datetime.now(UTC) - timedelta(seconds=self._config.live.lag)
             intake = {
                 tp: slot.owner for tp, slot in self._slots.items() if isinstance(slot.owner, IntakePartition)
             }
@@ -255,7 +258,10 @@ class Worker:
                 continue
             try:
                 read = await self._app.consumer.read_to_end(intake)
-            except KafkaError:
+                if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
+                    messages = self._to_every_partition(encode(Tick(marks)))
+                    await self._in_thread(self._marks.write, self._topics.changes.name, messages)
+            except (KafkaError, BrokerUnavailable):
                 if not silent:
                     log.warning("the broker does not answer; waiting for it")
                 silent = True
@@ -263,18 +269,13 @@ class Worker:
             if silent:
                 log.info("the broker answers again")
                 silent = False
-            if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
-                await self._in_thread(
-                    self._marks.write,
-                    self._topics.changes.name,
-                    self._to_every_partition(encode(Tick(marks))),
-                )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` beside everything else; what it raises ends the worker."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -19,7 +19,7 @@ def show(summary: Summary, *, err: bool = False) -> None:
     if numbers["recipients"]:
         columns = ("notices", "median week", "worst week")
         out.print(_table("told", columns, numbers["recipients"]))
-    else:
+    elif summary.changes:
         out.print("Nothing would have fired.")
     if summary.undecodable:
         count = len(summary.undecodable)

@@ -123,10 +123,12 @@ class Partition:
 
     def _mark(self, mark: Mark) -> None:
         feed = self.feeds.setdefault(mark.feed, FeedMarks(mark.of, {}))
-        if feed.of != mark.of:
-            # The topic was made anew or has grown: what was said of partitions that are gone says nothing.
-            feed.of = mark.of
+        if any(partition >= mark.of for partition in feed.marks):
+            # The topic was made anew with fewer: partitions that are gone must not hold time back.
             feed.marks = {partition: at for partition, at in feed.marks.items() if partition < mark.of}
+            feed.of = mark.of
+        # One that has grown waits for what is new, though a worker may not know of that yet.
+        feed.of = max(feed.of, mark.of)
         at = micros(mark.at)
         # A worker that starts over may say less than is known already.
         feed.marks[mark.partition] = max(at, feed.marks.get(mark.partition, at))

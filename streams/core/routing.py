@@ -181,7 +181,7 @@ def check_recipient(node: Node, directory: Directory) -> str:
     if name != "owner" and name not in directory.people:
         node.fail(
             f"{name!r} is not in `people`",
-            f"{did_you_mean(name, ('owner', *directory.people))}"
+            f"{did_you_mean(asked, ('owner', 'owner.manager', *directory.people))}"
             f"Write owner, owner.manager, team:NAME or one of: {_list(directory.people)}",
         )
     return asked
@@ -190,8 +190,7 @@ def check_recipient(node: Node, directory: Directory) -> str:
 def _read_person(name: str, node: Node) -> Person:
     if node.value is None:
         return Person(name)
-    # Where a person is reached is for the notifiers; routing reads it only to refuse misspelt keys.
-    node.keys("id", "manager", "deputy", "leave", "active", "email")
+    node.keys("id", "manager", "deputy", "leave", "active")
     ids = node.get("id")
     manager, deputy, leave, active = (node.get(key) for key in ("manager", "deputy", "leave", "active"))
     return Person(

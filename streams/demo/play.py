@@ -17,7 +17,7 @@ from streams.demo.crm import STORIES, TICKETS, Row, debezium, live_ticket
 from streams.log.connection import Connection
 from streams.log.embedded import BrokerError, EmbeddedBroker, SupervisedProcess
 from streams.log.producer import PlainProducer
-from streams.log.topics import Topics, ensure
+from streams.log.topics import Topic, Topics, create, ensure
 
 PATIENCE_SECONDS = 40.0
 
@@ -89,9 +89,9 @@ class Stage:
         self.config.write_bytes((resources("streams") / "demo" / "escalations.yaml").read_bytes())
         config = load(self.config)
         topics = Topics(config.live.prefix, config.live.app, config.live.partitions)
-        ensure(
-            self._connection.admin(), topics, [feed.topic for feed in config.feeds.values()], replication=1
-        )
+        admin = self._connection.admin()
+        create(admin, [Topic(feed.topic, None) for feed in config.feeds.values()], topics.partitions, 1)
+        ensure(admin, topics, (), replication=1)
         self._worker = self._start(stack, "run", "--data", str(folder / "data"))
         self._notifier = self._start(stack, "notify")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from streams.log.connection import Connection
+from streams.log.connection import BrokerUnavailable, Connection
 
 # Java's partitioner, so that a record's key finds the same partition whoever writes it.
 PARTITIONER = "murmur2_random"
@@ -20,6 +20,10 @@ class Fenced(Exception):
 
 class WriteRefused(Exception):
     """The broker will not take a write, and trying again will not change that."""
+
+
+class TooLarge(Exception):
+    """A message is larger than the client library or the broker takes."""
 
 
 class TransactionalProducer:
@@ -43,7 +47,10 @@ class TransactionalProducer:
         self._producer.init_transactions(COMMIT_SECONDS)
 
     def produce(self, topic: str, **message: Any) -> None:
-        """Add a message to the open transaction; its parts as in confluent_kafka.Producer.produce."""
+        """Add a message to the open transaction; its parts as in confluent_kafka.Producer.produce.
+
+        Raises TooLarge; the transaction goes on without the message.
+        """
         _produce(self._producer, topic, **message)
 
     @contextmanager
@@ -59,6 +66,9 @@ class TransactionalProducer:
         except KafkaException as error:
             # Once it is fenced the client library refuses a write without saying why; an abort says why.
             raise _meaning([error, *self._abort()], self.transactional_id) from error
+        except TooLarge as error:
+            self._abort()
+            raise WriteRefused(f"{self.transactional_id}: {error}") from error
         except BaseException:
             self._abort()
             raise
@@ -94,6 +104,10 @@ def _produce(producer: Producer, topic: str, **message: Any) -> None:
         try:
             producer.produce(topic, **message)
             return
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                raise TooLarge(f"too large for {topic}: {len(message['value'] or b'')} bytes") from None
+            raise
         except BufferError:
             # The local queue is full: let some of it go out.
             producer.poll(0.1)
@@ -118,7 +132,8 @@ class PlainProducer:
     def write(self, topic: str, messages: Iterable[dict[str, Any]], timeout: float = 30.0) -> None:
         """Write `messages`, each the arguments of confluent_kafka.Producer.produce after the topic.
 
-        Raises WriteRefused when one is not taken within `timeout` seconds.
+        Raises WriteRefused when one is not taken, BrokerUnavailable without an answer within `timeout`
+        seconds, or TooLarge.
         """
         refused: list[KafkaError] = []
 
@@ -128,6 +143,7 @@ class PlainProducer:
 
         for message in messages:
             _produce(self._producer, topic, on_delivery=delivered, **message)
-        if self._producer.flush(timeout) or refused:
-            why = refused[0].str() if refused else f"no answer within {timeout:g} s"
-            raise WriteRefused(f"{topic}: {why}")
+        if self._producer.flush(timeout) or any(each.code() == KafkaError._MSG_TIMED_OUT for each in refused):
+            raise BrokerUnavailable(f"the broker has not answered for {timeout:g} s")
+        if refused:
+            raise WriteRefused(f"{topic}: {refused[0].str()}")

@@ -8,7 +8,9 @@ from functools import cached_property
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from streams.core.document import did_you_mean
 from streams.log.connection import log
+from streams.log.reader import NoSuchTopic
 
 _AGAIN_SECONDS = 0.1
 
@@ -60,20 +62,23 @@ class Topics:
 def ensure(
     admin: AdminClient, topics: Topics, feeds: Iterable[str], *, replication: int, timeout: float = 15.0
 ) -> None:
-    """Create what is missing and check what is there. Blocks for up to `timeout` seconds a call.
+    """Check what is there, then create what is missing. Blocks for up to `timeout` seconds a call.
 
-    Raises TopicMismatch when a topic is there with another number of partitions or another
-    clean-up policy, and KafkaException when the broker refuses to create one.
+    The topics of `feeds` belong to whoever writes them, and are never created: one that a misspelt
+    name brought about would stay empty in silence. Raises NoSuchTopic when one is not there,
+    TopicMismatch when an own topic has another number of partitions or another clean-up policy, and
+    KafkaException when the broker refuses to create one.
     """
     present = admin.list_topics(timeout=timeout).topics
     own = topics.all()
     if taken := {topic.name for topic in own} & set(feeds):
         raise TopicMismatch(f"the feed of topic {min(taken)} would read what this product itself writes")
-    missing = [topic for topic in own if topic.name not in present]
-    missing += [Topic(name, None) for name in feeds if name not in present]
-    if missing:
-        _create(admin, missing, topics.partitions, replication, timeout)
-        count_partitions(admin, [topic.name for topic in missing], timeout)
+    for name in feeds:
+        if name not in present:
+            hint = did_you_mean(name, present)
+            raise NoSuchTopic(
+                f"there is no topic {name}, which a feed reads. {hint}Create it, or start what writes it."
+            )
     found = [topic for topic in own if topic.name in present]
     for topic in found:
         count = len(present[topic.name].partitions)
@@ -84,6 +89,9 @@ def ensure(
                 "records would move between partitions and leave their state behind."
             )
     _check_policies(admin, [topic for topic in found if "cleanup.policy" in topic.config], timeout)
+    create(
+        admin, [topic for topic in own if topic.name not in present], topics.partitions, replication, timeout
+    )
 
 
 def count_partitions(admin: AdminClient, names: Iterable[str], timeout: float = 15.0) -> dict[str, int]:
@@ -111,9 +119,12 @@ def topic_id(admin: AdminClient, name: str, timeout: float = 15.0) -> str:
     return str(described[name].result(timeout).topic_id)
 
 
-def _create(
-    admin: AdminClient, missing: list[Topic], partitions: int, replication: int, timeout: float
+def create(
+    admin: AdminClient, missing: list[Topic], partitions: int, replication: int, timeout: float = 15.0
 ) -> None:
+    """Create topics and wait until the broker knows them; `partitions` of those that name no number."""
+    if not missing:
+        return
     wanted = [
         NewTopic(
             topic.name,
@@ -131,6 +142,7 @@ def _create(
             # Another worker that started at the same time was faster.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
+    count_partitions(admin, [topic.name for topic in missing], timeout)
 
 
 def _check_policies(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
@@ -141,7 +153,7 @@ def _check_policies(admin: AdminClient, topics: list[Topic], timeout: float) -> 
         topic = resources[resource]
         entry = future.result(timeout).get("cleanup.policy")
         wanted = topic.config["cleanup.policy"]
-        if entry is not None and wanted not in entry.value.split(","):
+        if entry is not None and entry.value != wanted:
             raise TopicMismatch(
                 f"topic {topic.name} has cleanup.policy={entry.value}; it must be {wanted}. "
                 f"Set it with kafka-configs --alter --topic {topic.name} "

@@ -40,6 +40,8 @@ def serve(
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
+                # A receiver that is away is asked again for minutes before we give up.
+                "max.poll.interval.ms": 900_000,
             }
         )
     )

@@ -180,7 +180,7 @@ def test_asked_to_end_while_the_receiver_is_ill_it_ends_soon_and_loses_nothing(
 def test_without_its_secret_a_channel_does_not_start(notified: Notified) -> None:
     done = notified.notify("desk")
     assert done[:2] == (2, "")
-    assert "env:DESK_WEBHOOK holds no http or https URL" in done.err
+    assert "the environment variable DESK_WEBHOOK is not set" in done.err
     done = notified.notify("desk", DESK_WEBHOOK="s3cret")
     assert done[:2] == (2, "")
     assert "s3cret" not in done.err
