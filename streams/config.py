@@ -89,7 +89,7 @@ class Live:
     prefix: str = "crm."
     tick: float = 1.0
     lag: float = 0.0
-    batch: int = 4000
+    batch: int = 10_000
     app: str = "escalations"
 
 

@@ -146,7 +146,7 @@ def test_settings_have_defaults(tmp_path: Path) -> None:
     config = load(written(tmp_path, GOOD[: GOOD.index("\nnotify:") + 1]))
     assert config.notify == {}
     assert config.live == Live(
-        partitions=4, replication=1, prefix="crm.", tick=1.0, lag=0.0, batch=4000, app="escalations"
+        partitions=4, replication=1, prefix="crm.", tick=1.0, lag=0.0, batch=10_000, app="escalations"
     )
 
 

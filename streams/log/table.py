@@ -87,10 +87,14 @@ class Table:
     def produce(self, producer: TransactionalProducer, values: Mapping[bytes, bytes]) -> "Written":
         """Add `values` to the producer's open transaction."""
         written = Written(values)
-        for key, value in values.items():
-            producer.produce(
-                self._topic, value=value, key=key, partition=self._partition, on_delivery=written.delivered
-            )
+        *others, last = values.items()
+        for key, value in others:
+            producer.produce(self._topic, value=value, key=key, partition=self._partition)
+        # They are delivered in order: where the last one is, the others are before it.
+        key, value = last
+        producer.produce(
+            self._topic, value=value, key=key, partition=self._partition, on_delivery=written.delivered
+        )
         return written
 
     def keep(self, written: "Written") -> None:
