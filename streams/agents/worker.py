@@ -70,8 +70,8 @@ class Worker:
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until SIGINT or SIGTERM; `on_ready` is called each time all assigned partitions are open.
 
-        Raises what makes going on impossible: BrokerUnavailable, TopicMismatch, StoreInUse,
-        WriteRefused, or an error of Faust's.
+        Raises what makes going on impossible: BrokerUnavailable, NoSuchTopic, TopicMismatch,
+        StoreInUse, WriteRefused, or an error of Faust's.
         """
         self._on_ready = on_ready
         # By default the collector would look through a million records of plain data again and again.
@@ -104,10 +104,10 @@ class Worker:
         does ending in the middle of that."""
 
         def cut_off() -> None:
-            error = self._ended.exception() if self._ended.done() else None
-            if error is not None:
-                log.error("escalations: %s", error)
-            os._exit(0 if error is None else CUT_OFF)
+            asked = self._ended.done() and self._ended.exception() is None
+            if self._ended.done() and not asked:
+                log.error("escalations: %s", self._ended.exception())
+            os._exit(0 if asked else CUT_OFF)
 
         timer = threading.Timer(STOP_SECONDS, cut_off)
         timer.daemon = True
@@ -123,9 +123,9 @@ class Worker:
             self._ended.set_exception(error)
 
     def _prepare(self) -> PlainProducer:
+        admin = self._connection.admin()
         # Without this, two workers in one folder would not notice before a partition moves between them.
         self._claimed = claim(self._data)
-        admin = self._connection.admin()
         ensure(admin, self._topics, self._feeds, replication=self._config.live.replication)
         self._count_partitions()
         producer = PlainProducer(self._connection)
