@@ -5,7 +5,7 @@
 It decodes and decides with the same functions as `escalations run`; what differs is how events
 come in, where states are kept and how escalations go out. Settings are Faust's own defaults but
 for raw bytes (no codec in the way), no web server and one folder for its files. The table is in
-memory, with its changelog topic. Deadlines lie in a heap for each partition and are fired by the
+RocksDB, as ours is, with its changelog topic. Deadlines lie in a heap for each partition and are fired by the
 feed's time: each event first sweeps what is due by then. The heap is not rebuilt after a restart.
 """
 
@@ -32,6 +32,7 @@ def make_app(config: Config, broker: str, output: str, data: Path) -> Any:
         config.live.app,
         broker=f"kafka://{broker}",
         datadir=str(data),
+        store="rocksdb://",
         key_serializer="raw",
         value_serializer="raw",
         topic_partitions=config.live.partitions,
@@ -39,7 +40,7 @@ def make_app(config: Config, broker: str, output: str, data: Path) -> Any:
     )
     source = app.topic(feed.topic, key_type=bytes, value_type=bytes)
     escalations = app.topic(output, key_type=bytes, value_type=bytes)
-    states = app.Table("states", key_type=bytes, value_type=bytes)
+    states = app.Table("states", key_type=bytes, value_type=bytes, options={"driver": "rocksdict"})
     deadlines: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
 
     async def advance(
