@@ -38,7 +38,7 @@ class Topics:
 
     @cached_property
     def changes(self) -> Topic:
-        """The log. It is kept: a backtest may replay it from its beginning."""
+        """The log. It is kept: folding it from its beginning decides the same again."""
         config = {"cleanup.policy": "delete", "retention.ms": "-1"}
         return Topic(f"{self.prefix}changes", self.partitions, config)
 
