@@ -100,7 +100,7 @@ class Partition:
         decisions: list[Escalation] = []
         try:
             # Nothing brings a record back to rules that newer ones have taken over from.
-            index = 0 if before is None else self._judged_by(key)
+            index = self._judged_by(key) if before is not None and len(self.rules) > 1 else 0
             for since, newer in self.rules[index + 1 :]:
                 if since > micros(change.at):
                     break
