@@ -38,14 +38,13 @@ class IntakePartition:
 
         Raises Fenced or WriteRefused; nothing of the batch is written then.
         """
+        changes = self._topics.changes.name
         reached: datetime | None = None
         with self._producer.transaction(), computing:
             for message in batch:
                 try:
                     for change in self._changes(message):
-                        self._producer.produce(
-                            self._topics.changes.name, value=encode(change), key=change.record.encode()
-                        )
+                        self._producer.produce(changes, encode(change), change.record.encode())
                         reached = change.at if reached is None else max(reached, change.at)
                 except (Undecodable, TooLarge) as error:
                     self._put_aside(message, str(error))
@@ -53,7 +52,7 @@ class IntakePartition:
                 # A date in the future, be it a wrong clock or a typing error, must not make everything due.
                 tick = encode(Tick((self.mark(min(reached, datetime.now(UTC))),)))
                 for partition in range(self._topics.partitions):
-                    self._producer.produce(self._topics.changes.name, value=tick, partition=partition)
+                    self._producer.produce(changes, tick, partition=partition)
 
     def _changes(self, message: Any) -> list[Change]:
         decoded = self._feed.decode(message)

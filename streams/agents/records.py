@@ -115,8 +115,8 @@ class RecordsPartition:
             for decision in decisions:
                 self._producer.produce(
                     self._topics.escalations.name,
-                    value=escalation.encode(decision),
-                    key=decision.record.encode(),
+                    escalation.encode(decision),
+                    decision.record.encode(),
                     headers=_cloud_event(decision, self._topics.app),
                 )
             for letter in letters:

@@ -4,7 +4,6 @@
 itself. So whether a tick came a second earlier or later changes nothing.
 """
 
-from collections.abc import Set
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ import msgspec
 from streams.core.conditions import explain, holds
 from streams.core.entries import Change
 from streams.core.escalation import Escalation, Event, Severity, escalation_id
-from streams.core.record import Record, Standing, apply, is_news
+from streams.core.record import Record, Standing, apply, earliest, is_news
 from streams.core.routing import Choice
 from streams.core.rules import Path, Rules
 from streams.core.timestamps import micros, rfc3339
@@ -39,7 +38,7 @@ def step(
         # A record's own time never runs back, whatever a feed's clock says.
         at = max(at, record.at)
         record = before = _catch_up(rules, record, at, decisions)
-    changed: Set[str] = frozenset()
+    changed: frozenset[str] = frozenset()
     if change is not None:
         record, changed = apply(record, change, at)
         if before is None and change.op != "upsert":
@@ -55,17 +54,15 @@ def step(
 
 def _catch_up(rules: Rules, record: Record, at: int, decisions: list[Escalation]) -> Record:
     """Take every step that is due up to `at`, earliest first, ties in the order of the paths."""
-    while True:
-        deadline = record.deadline()
-        if deadline is None or deadline > at:
-            return record
+    while (due := record.due) is not None and due <= at:
         for path in rules.about(record.kind):
             standing = record.standings.get(path.name)
-            if standing is not None and standing.due == deadline:
-                record = _take_step(rules, record, path, standing, deadline, decisions)
+            if standing is not None and standing.due == due:
+                record = _take_step(rules, record, path, standing, due, decisions)
                 break
         else:
             raise AssertionError(f"{record.key} was judged by other rules than {rules.version}")
+    return record
 
 
 def _take_step(
@@ -105,8 +102,9 @@ def _take_step(
         due=_next_due(path, number, at),
         told=tuple(dict.fromkeys((*standing.told, *notify))),
     )
+    standings = {**record.standings, path.name: standing}
     return msgspec.structs.replace(
-        record, at=max(record.at, at), standings={**record.standings, path.name: standing}
+        record, at=max(record.at, at), due=earliest(standings), standings=standings
     )
 
 
@@ -119,17 +117,17 @@ def _judge(
     rules: Rules,
     record: Record,
     before: Record | None,
-    changed: Set[str],
+    changed: frozenset[str],
     at: int,
     decisions: list[Escalation],
 ) -> Record:
     """Where the paths stand with `record` now that the facts named in `changed` are others."""
-    paths = rules.about(record.kind)
-    standings = dict(record.standings)
     anew = record.rules != rules.version
+    paths = rules.about(record.kind) if anew else rules.reading(record.kind, changed)
+    if not (paths or anew):
+        return record
+    standings = dict(record.standings)
     for path in paths:
-        if not anew and path.reads.isdisjoint(changed):
-            continue
         was = standings.pop(path.name, _ABSENT)
         now = _stand(path, record, before, was, at)
         if was.step and not now.step:
@@ -144,7 +142,7 @@ def _judge(
             if was.step:
                 why = "the path is no longer in the configuration"
                 decisions.append(_resolved(rules, record, name, was, at, why))
-    return msgspec.structs.replace(record, rules=rules.version, standings=standings)
+    return msgspec.structs.replace(record, rules=rules.version, due=earliest(standings), standings=standings)
 
 
 def _stand(path: Path, record: Record, before: Record | None, was: Standing, at: int) -> Standing:

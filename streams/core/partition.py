@@ -151,7 +151,7 @@ class Partition:
                 continue
             del self._queued[key]
             record = self.records[key]
-            if record.deadline() == at:
+            if record.due == at:
                 rules = next(rules for _, rules in self.rules if rules.version == record.rules)
                 decisions += self._step(rules, key, at)
             else:
@@ -170,7 +170,7 @@ class Partition:
         return decisions
 
     def _enqueue(self, record: Record) -> None:
-        deadline = record.deadline()
+        deadline = record.due
         if deadline is None:
             return
         queued = self._queued.get(record.key)

@@ -1,6 +1,6 @@
 """The state of one record, and how a change alters it. Values only: nothing here decides."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -43,6 +43,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     """One record's state. Moments are microseconds UTC.
 
     at: the latest moment this state has seen. rules: version of the rules it was last judged by.
+    due: when the next step of any path is due.
     entered: when the present stage was entered. touched: when somebody last touched the record.
     health: scores with their moments, oldest first. contacts: how often the customer wrote.
     idle: spans in which the record was not open (paused or closed); the last may be unended.
@@ -52,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     key: str
     at: int
     rules: str = ""
+    due: int | None = None
     created: int
     touched: int
     stage: str | None = None
@@ -74,14 +76,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     def kind(self) -> str:
         return self.key.partition(":")[0]
 
-    def deadline(self) -> int | None:
-        """When the next step of any path is due."""
-        earliest = None
-        for standing in self.standings.values():
-            if standing.due is not None and (earliest is None or standing.due < earliest):
-                earliest = standing.due
-        return earliest
-
     def fact(self, name: str) -> Any:
         """The present value of a field by its name in the configuration; None where unknown."""
         if name == "health":
@@ -99,6 +93,16 @@ _DERIVED = frozenset({"stage", "status", "health", "contacts", "created", "touch
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
+
+
+def earliest(standings: Mapping[str, Standing]) -> int | None:
+    """When the next step of any of `standings` is due."""
+    first = None
+    for standing in standings.values():
+        due = standing.due
+        if due is not None and (first is None or due < first):
+            first = due
+    return first
 
 
 def encode(record: Record) -> bytes:
@@ -126,7 +130,7 @@ def is_news(record: Record | None, change: Change) -> bool:
     return not same or here.offset > there.offset
 
 
-def apply(record: Record | None, change: Change, at: int) -> tuple[Record, Set[str]]:
+def apply(record: Record | None, change: Change, at: int) -> tuple[Record, frozenset[str]]:
     """`record` after `change`, which counts as happening at `at`, and the names of the facts that differ."""
     fields = change.fields
     if record is None:
@@ -138,26 +142,30 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, Set[s
         )
     updates: dict[str, Any] = {}
     extras: dict[str, Any] = {}
+    known = record.fields
     for name, value in fields.items():
         if name in _AS_THEY_COME:
             if value != getattr(record, name):
                 updates[name] = value
-        elif name not in _DERIVED and (name not in record.fields or value != record.fields[name]):
+        elif name not in _DERIVED and (name not in known or value != known[name]):
             extras[name] = value
     if extras:
-        updates["fields"] = {**record.fields, **extras}
-    if (created := _moment(fields, "created")) is not None and created != record.created:
+        updates["fields"] = {**known, **extras}
+    created = fields.get("created")
+    if created is not None and (created := from_rfc3339(created)) != record.created:
         updates["created"] = created
-    touched = _moment(fields, "touched")
-    if touched is None and change.op == "upsert" and "touched" not in fields:
+    touched = fields.get("touched")
+    if touched is not None:
+        touched = from_rfc3339(touched)
+    elif change.op == "upsert" and "touched" not in fields:
         touched = at
     if touched is not None and touched != record.touched:
         updates["touched"] = touched
     if "stage" in fields and fields["stage"] != record.stage:
         updates["stage"] = fields["stage"]
-        entered = _moment(fields, "entered")
+        entered = fields.get("entered")
         if entered is not None:
-            updates["entered"] = entered
+            updates["entered"] = from_rfc3339(entered)
         elif record.applied:
             updates["entered"] = at
     if "status" in fields and fields["status"] != record.status:
@@ -174,13 +182,13 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, Set[s
         updates["deleted"] = deleted
     applied = {**record.applied, change.feed: Applied(_order(record, change), change.source)}
     after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
-    return after, updates.keys() | extras.keys()
+    return after, frozenset((*updates, *extras))
 
 
 def _first(change: Change, at: int) -> Record:
     """A record of which nothing was known."""
-    created = _moment(change.fields, "created")
-    created = at if created is None else created
+    text = change.fields.get("created")
+    created = at if text is None else from_rfc3339(text)
     # A snapshot's own time says when it was read, not when anybody did anything.
     known = created if change.op == "refresh" else at
     return Record(key=change.record, at=at, created=created, touched=known, entered=known)
@@ -194,11 +202,6 @@ def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
         # then that making must count as news again.
         return change.order
     return last.order
-
-
-def _moment(fields: Mapping[str, Any], name: str) -> int | None:
-    value = fields.get(name)
-    return None if value is None else from_rfc3339(value)
 
 
 def _idle(record: Record, status: str, at: int) -> tuple[tuple[int, int | None], ...]:

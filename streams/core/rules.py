@@ -65,12 +65,23 @@ class Rules:
         self.directory = directory
         self.feeds = feeds
         self._by_kind: dict[str, tuple[Path, ...]] = {}
+        self._reading: dict[tuple[str, frozenset[str]], tuple[Path, ...]] = {}
         for path in paths:
             self._by_kind[path.about] = (*self._by_kind.get(path.about, ()), path)
 
     def about(self, kind: str) -> tuple[Path, ...]:
         """The paths about a kind of record, in the order of the configuration."""
         return self._by_kind.get(kind, ())
+
+    def reading(self, kind: str, facts: frozenset[str]) -> tuple[Path, ...]:
+        """Those of `about(kind)` whose condition depends on one of `facts`."""
+        paths = self._reading.get((kind, facts))
+        if paths is None:
+            paths = tuple(path for path in self.about(kind) if not path.reads.isdisjoint(facts))
+            # What one change alters comes in few combinations; a feed must not fill memory with them.
+            if len(self._reading) < 1000:
+                self._reading[kind, facts] = paths
+        return paths
 
 
 def version_of(document: Mapping[str, Any]) -> str:

@@ -6,18 +6,20 @@ On a topic it is RFC 3339 text in UTC ending in `Z`, with six fraction digits or
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+import msgspec
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-_MICROSECOND = timedelta(microseconds=1)
-
 
 def micros(moment: datetime) -> int:
     """Microseconds since the epoch of an aware `moment`. Raises TypeError for a naive one."""
-    return (moment - EPOCH) // _MICROSECOND
+    since = moment - EPOCH
+    # Dividing by a timedelta of one microsecond says the same and takes twice as long.
+    return since.days * DAY + since.seconds * SECOND + since.microseconds
 
 
 def moment(at: int) -> datetime:
@@ -28,7 +30,9 @@ def moment(at: int) -> datetime:
 
 def rfc3339(at: int) -> str:
     """`at` as RFC 3339 text in UTC, such as 2026-12-01T09:00:00Z."""
-    return moment(at).isoformat().replace("+00:00", "Z")
+    # Half the cost of isoformat.
+    text: str = msgspec.to_builtins(moment(at))
+    return text
 
 
 @lru_cache(maxsize=1 << 14)

@@ -34,13 +34,14 @@ from streams.core.entries import Change, Source
 from streams.core.timestamps import moment
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.feeds.mapping import (
+    EARLIEST,
+    LATEST,
     Reader,
     RecordMapping,
     Row,
     listed,
     number,
     parse,
-    plausible,
     read_column,
     read_local_time,
     read_mapping,
@@ -306,12 +307,10 @@ def _committed(source: dict[str, Any]) -> datetime:
 
 
 def _moment(micros: int) -> datetime:
-    try:
-        return plausible(moment(micros))
-    except (ValueError, OverflowError):
-        raise Undecodable(
-            f"the time of the change, {micros} us, is outside the years of any calendar"
-        ) from None
+    # The same bounds as of `plausible`, without a look at the year of each.
+    if not EARLIEST <= micros < LATEST:
+        raise Undecodable(f"the time of the change, {micros} us, is outside the years of any calendar")
+    return moment(micros)
 
 
 def _order(source: dict[str, Any], code: str) -> tuple[int, int] | None:

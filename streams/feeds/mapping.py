@@ -29,6 +29,7 @@ import orjson
 from streams.core.calendars import read_zone
 from streams.core.document import Node
 from streams.core.record import FACTS
+from streams.core.timestamps import micros
 from streams.feeds import Undecodable
 
 Row = dict[str, Any]
@@ -42,6 +43,8 @@ MOMENTS = ("created", "touched", "entered")
 RESERVED = FACTS | frozenset(MOMENTS)
 
 _YEARS = range(1901, 2199)
+EARLIEST, LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (_YEARS.start, _YEARS.stop))
+"""Moments from the first up to the last are `plausible`, in microseconds."""
 
 _UTC_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
 
@@ -233,10 +236,14 @@ def _text_reader(unpack: Reader) -> Reader:
     return text
 
 
+_NUMBERS = (int, float)
+"""Written as `int | float` in a function it would be made anew for each call."""
+
+
 def _plain_reader(unpack: Reader) -> Reader:
     def plain(value: Any) -> Any:
         """Conditions compare scalars and look into lists; an object comes as its JSON text."""
-        if type(value) is str or isinstance(value, int | float):
+        if type(value) is str or isinstance(value, _NUMBERS):
             return value
         value = unpack(value)
         if isinstance(value, Decimal):
@@ -261,7 +268,7 @@ def number(value: Any) -> float:
     """A finite float from a number or a numeric text. Raises ValueError."""
     if type(value) is int:
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, (*_NUMBERS, str, Decimal)):
         raise ValueError(f"{shown(value)} is not a number")
     try:
         parsed = float(value)

@@ -1,31 +1,14 @@
 """Dead letters: what could not be read keeps its bytes, and says where it came from and why."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-
-class Delivered(Protocol):
-    """A message as aiokafka's ConsumerRecord and `streams.feeds.Message` have it."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
-
+from streams.feeds import Message
 
 LARGEST = 900_000
 """Bytes of a value that are kept: less than a broker takes, and room for the headers."""
 
 
-def dead_letter(message: Delivered, reason: str) -> dict[str, Any]:
+def dead_letter(message: Message, reason: str) -> dict[str, Any]:
     """Arguments for `produce`: the original key, value and headers, and headers that say more.
 
     A value that the topic could not take is cut, and the header `escalations.cut-from` says how

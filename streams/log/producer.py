@@ -46,12 +46,14 @@ class TransactionalProducer:
         """Take over the id: whoever had it can write no more, and what they left open is undone."""
         self._producer.init_transactions(COMMIT_SECONDS)
 
-    def produce(self, topic: str, **message: Any) -> None:
+    def produce(
+        self, topic: str, value: bytes | None, key: bytes | None = None, partition: int = -1, **others: Any
+    ) -> None:
         """Add a message to the open transaction; its parts as in confluent_kafka.Producer.produce.
 
         Raises TooLarge; the transaction goes on without the message.
         """
-        _produce(self._producer, topic, **message)
+        _produce(self._producer, topic, value, key, partition, **others)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -99,14 +101,21 @@ class TransactionalProducer:
             self._producer.flush(0)
 
 
-def _produce(producer: Producer, topic: str, **message: Any) -> None:
+def _produce(
+    producer: Producer,
+    topic: str,
+    value: bytes | None,
+    key: bytes | None = None,
+    partition: int = -1,
+    **others: Any,
+) -> None:
     while True:
         try:
-            producer.produce(topic, **message)
+            producer.produce(topic, value, key, partition, **others)
             return
         except KafkaException as error:
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                raise TooLarge(f"too large for {topic}: {len(message['value'] or b'')} bytes") from None
+                raise TooLarge(f"too large for {topic}: {len(value or b'')} bytes") from None
             raise
         except BufferError:
             # The local queue is full: let some of it go out.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from rocksdict import AccessType, Options, Rdict, WriteBatch
+from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
 
 from streams.log.connection import log
 
@@ -41,13 +41,16 @@ class Store:
     """Keys to values, with the changelog offset up to which they hold.
 
     It never runs ahead of the changelog: it is written after the commit, with the offset in the
-    same batch. `belongs_to` says which changelog that is: a topic that was made anew has the same
-    name. Both say nothing before `read`; `position` is 0 then, and for a new store.
+    same batch. It has no log of its own: what a crash takes from it is in the changelog.
+    `belongs_to` says which changelog that is: a topic that was made anew has the same name. Both say
+    nothing before `read`; `position` is 0 then, and for a new store.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._db = self._open()
+        self._options = WriteOptions()
+        self._options.disable_wal = True
         self.position = 0
         self.belongs_to = ""
 
@@ -108,7 +111,7 @@ class Store:
                 batch.put(key, value)
         batch.put(_POSITION, str(position).encode())
         batch.put(_BELONGS_TO, self.belongs_to.encode())
-        self._db.write(batch)
+        self._db.write(batch, self._options)
         self.position = position
 
     def clear(self) -> None:
@@ -119,4 +122,6 @@ class Store:
         self.position = 0
 
     def close(self) -> None:
+        # Nothing else would bring to disk what has no log.
+        self._db.flush()
         self._db.close()

@@ -89,12 +89,10 @@ class Table:
         written = Written(values)
         *others, last = values.items()
         for key, value in others:
-            producer.produce(self._topic, value=value, key=key, partition=self._partition)
+            producer.produce(self._topic, value, key, self._partition)
         # They are delivered in order: where the last one is, the others are before it.
         key, value = last
-        producer.produce(
-            self._topic, value=value, key=key, partition=self._partition, on_delivery=written.delivered
-        )
+        producer.produce(self._topic, value, key, self._partition, on_delivery=written.delivered)
         return written
 
     def keep(self, written: "Written") -> None:

@@ -51,8 +51,8 @@ def make_app(config: Config, broker: str, output: str, data: Path) -> Any:
         after, decisions = step(config.rules, before, at, change)
         if after is not None and after is not before:
             states[key] = record.encode(after)
-            deadline = after.deadline()
-            if deadline is not None and (before is None or deadline != before.deadline()):
+            deadline = after.due
+            if deadline is not None and (before is None or deadline != before.due):
                 heapq.heappush(deadlines[partition], (deadline, key))
         for decision in decisions:
             await escalations.send(key=key, value=escalation.encode(decision))
@@ -61,7 +61,7 @@ def make_app(config: Config, broker: str, output: str, data: Path) -> Any:
         due = deadlines[partition]
         while due and due[0][0] <= now:
             at, key = heapq.heappop(due)
-            if record.decode(states[key]).deadline() == at:
+            if record.decode(states[key]).due == at:
                 await advance(key, partition, at)
 
     async def escalate(stream: Any) -> None:
