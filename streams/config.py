@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from streams.core import rules
-from streams.core.document import Node, Problem, Problems, did_you_mean
+from streams.core import customers, rules
+from streams.core.document import Node, Position, Problem, Problems, did_you_mean
+from streams.core.record import Record
 from streams.core.rules import Rules, read_rules
 from streams.core.spans import read_span
 from streams.core.timestamps import SECOND
-from streams.core.triggers.sla import ResolutionClock
-from streams.core.triggers.stage import InStage
-from streams.core.triggers.value import ValueCrosses
+from streams.core.triggers import TRIGGERS
 from streams.diagnostics import ConfigError as ConfigError
 from streams.feeds import Feed
+from streams.feeds.customers import WithCustomers
 from streams.feeds.formats import read_feed
-from streams.yaml_source import read_yaml
+from streams.holiday_files import inline
+from streams.yaml_source import YamlDocument, read_yaml
 
 _KEYS = ("version", "feeds", *rules.KEYS, "notify", "live")
 _NOUNS = {
@@ -32,8 +33,24 @@ _NOUNS = {
     "paths": "path",
     "notify": "channel",
 }
-# Clauses that compare money, by the names that `streams.core.conditions` gives them.
-_MONEY = ("is at least", "is below")
+# Facts that stay empty unless a feed brings them: what they are, and how a feed does so.
+_SOURCES = {
+    **{
+        name: (name, f"Map `{name}`")
+        for name in ("stage", "priority", "owner", "customer", "value", "health")
+    },
+    "currency": ("currency", "Map `value` with its `currency`"),
+    "contacts": ("number of contacts", "Map `contacts`"),
+    "planned": ("next activity", "Map `planned`"),
+    "by": ("author of each change", "Map `by`"),
+    "heard": ("messages", "Map `said`"),
+    "asked": ("open question", "Map `asked`, `contacts`, or `said` together with `by`,"),
+    "responded": ("first answer", "Map `responded`, or `said` together with `by`,"),
+    "replied": ("latest answer", "Map `replied`, or `said` together with `by`,"),
+    "visits": ("contacts", "Map `customer`, `said` and `by`"),
+    "issues": ("open issues", "Map `customer`, and `stage` with what is `closed`,"),
+}
+_KNOWN = frozenset(Record.__struct_fields__) - _SOURCES.keys()
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -121,13 +138,18 @@ class Config:
 
 def load(path: Path) -> Config:
     """The configuration in the file at `path`. Raises ConfigError with everything that is wrong with it."""
+    return load_with_source(path)[0]
+
+
+def load_with_source(path: Path) -> tuple[Config, YamlDocument]:
+    """The same, and the document, which knows where in the file everything stands."""
     document = read_yaml(path, _NOUNS)
     problems = Problems()
     config = _read(path, Node(document.data), problems)
     found = [*document.duplicates, *map(document.diagnose, problems)]
     if found:
         raise ConfigError(found)
-    return config
+    return config, document
 
 
 def _read(path: Path, root: Node, problems: Problems) -> Config:
@@ -143,7 +165,10 @@ def _read(path: Path, root: Node, problems: Problems) -> Config:
     document = {"feeds": list(feeds), **{key: root.value[key] for key in rules.KEYS if root.has(key)}}
     if isinstance(document.get("people"), dict):
         document["people"] = {name: _without_address(each) for name, each in document["people"].items()}
+    document = inline(document, path.parent, problems)
     compiled = read_rules(document, problems)
+    if any(each.about == customers.KIND for each in compiled.paths):
+        feeds = {name: WithCustomers(feed) for name, feed in feeds.items()}
     # What a feed that cannot be read would have brought is not known.
     if feeds and len(feeds) == len(root.value["feeds"]):
         problems.extend(_check_fields(feeds, compiled))
@@ -194,47 +219,48 @@ def _read_feeds(root: Node, feeds: dict[str, Feed], problems: Problems) -> None:
 def _check_fields(feeds: Mapping[str, Feed], compiled: Rules) -> Iterator[Problem]:
     """What paths ask for and no feed brings."""
     for path in compiled.paths:
-        position = ("paths", path.name)
-        matching = [feed for feed in feeds.values() if path.about in feed.kinds]
+        matching = {name: feed.kinds[path.about] for name, feed in feeds.items() if path.about in feed.kinds}
         if not matching:
             kinds = sorted({kind for feed in feeds.values() for kind in feed.kinds})
+            hint = did_you_mean(path.about, kinds)
+            if path.about == customers.KIND:
+                hint = "They follow from records whose feed maps `customer`, `said` and `by`. "
             yield Problem(
-                (*position, "about"),
+                ("paths", path.name, "about"),
                 f"no feed brings records of the kind {path.about!r}",
-                f"{did_you_mean(path.about, kinds)}Kinds there are: {', '.join(kinds)}",
+                f"{hint}Kinds there are: {', '.join(kinds)}",
             )
             continue
-        fields = sorted({name for feed in matching for name in feed.fields})
+        fields = sorted({name for brings in matching.values() for name in brings.fields})
+        facts = {name for brings in matching.values() for name in brings.facts}
         for clause in path.where:
             if clause.field not in fields:
                 yield Problem(
-                    (*position, "where", clause.field),
+                    clause.position,
                     f"no feed brings a field {clause.field!r} of a {path.about}",
                     f"{did_you_mean(clause.field, fields)}Known here: {', '.join(fields)}",
                     key=True,
                 )
-        for place, needed in _needs(path):
-            if needed not in fields:
+        for place, needed in _needs(path, compiled):
+            if needed not in facts:
+                what, remedy = _SOURCES.get(needed, (needed, "Name it in `fields`"))
                 yield Problem(
-                    (*position, *place),
-                    f"this needs the {needed} of a {path.about}, which no feed brings",
-                    f"Map it under `record` of the feed: {' or '.join(feed.name for feed in matching)}",
+                    place,
+                    f"this needs the {what} of a {path.about}, which no feed brings",
+                    f"{remedy} under `record` of the feed: {' or '.join(matching)}",
                     key=True,
                 )
 
 
-def _needs(path: rules.Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The fields without which a path never fires, each with the place that asks for it."""
-    match path.trigger:
-        case InStage():
-            yield ("when", "in_stage"), "stage"
-        case ValueCrosses():
-            yield ("when", "value"), "value"
-            yield ("when", "value"), "currency"
-        case ResolutionClock(targets=targets) if targets:
-            yield ("when", "target"), "priority"
-    if any(clause.field == "value" and clause.operator in _MONEY for clause in path.where):
-        yield ("where", "value"), "currency"
+def _needs(path: rules.Path, compiled: Rules) -> Iterator[tuple[Position, str]]:
+    """The facts without which a path does not fire as it should, each with the place that asks for it."""
+    when = compiled.document["paths"][path.name]["when"]
+    place = ("paths", path.name, "when", next(key for key in TRIGGERS if key in when))
+    for name in sorted(path.trigger.needs() - _KNOWN):
+        yield place, name
+    for clause in path.where:
+        for name in clause.reads - {clause.field}:
+            yield clause.position, name
 
 
 def _read_channel(name: str, node: Node, folder: Path) -> Channel:

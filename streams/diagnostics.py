@@ -11,9 +11,14 @@ error: unknown key 'in_stagee' (paths.deal-stalled.when)
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
+
+Weight = Literal["error", "warning", "info"]
+WEIGHTS: tuple[Weight, ...] = get_args(Weight)
+"""Heaviest first."""
 
 _WIDTH = 100
 """Characters of a line that are shown; longer ones are clipped around the carets."""
@@ -39,6 +44,8 @@ class Diagnostic:
     where: the value meant, such as `paths.deal-stalled.steps[0]`; empty for the file as a whole.
     line, column: from 1; None for the file as a whole.
     length: how many characters of `excerpt`, the text of that line, are meant.
+    weight: with an error the file is not to be used. name: of the check that found it; empty where the
+        file could not even be read as a configuration.
 
     URLs are masked in all texts, since they may hold secrets and these texts end in build logs.
     """
@@ -51,6 +58,8 @@ class Diagnostic:
     column: int | None = None
     length: int = 0
     excerpt: str = ""
+    weight: Weight = "error"
+    name: str = ""
 
 
 class ConfigError(Exception):
@@ -61,9 +70,7 @@ class ConfigError(Exception):
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:
-        count = len(self.diagnostics)
-        errors = "1 error" if count == 1 else f"{count} errors"
-        end = f"{errors} in {self.diagnostics[0].file}: nothing was started."
+        end = f"{counted(self.diagnostics)} in {self.diagnostics[0].file}: nothing was started."
         return "\n\n".join([*map(render, self.diagnostics), end])
 
 
@@ -97,10 +104,22 @@ class Text:
         )
 
 
+def counted(diagnostics: Iterable[Diagnostic]) -> str:
+    """How many there are of each weight: `2 errors, 1 warning`. Empty where there are none."""
+    counts = Counter(each.weight for each in diagnostics)
+    plurals = {"error": "errors", "warning": "warnings", "info": "infos"}
+    return ", ".join(
+        f"{counts[weight]} {weight if counts[weight] == 1 else plurals[weight]}"
+        for weight in WEIGHTS
+        if counts[weight]
+    )
+
+
 def render(diagnostic: Diagnostic) -> str:
     """`diagnostic` as plain text of several lines, without a line end at the end."""
     where = f" ({_short(diagnostic.where)})" if diagnostic.where else ""
-    heading = f"error: {_short(diagnostic.message)}{where}"
+    name = f"[{diagnostic.name}]" if diagnostic.name else ""
+    heading = f"{diagnostic.weight}{name}: {_short(diagnostic.message)}{where}"
     if diagnostic.line is None or diagnostic.column is None:
         return "\n".join([heading, f"  --> {diagnostic.file}", f"   | {_short(diagnostic.remedy)}"])
     number = str(diagnostic.line)

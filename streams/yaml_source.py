@@ -53,10 +53,10 @@ class Value:
 
 
 class YamlDocument:
-    """A file that was read: `data`, and `duplicates`, what is wrong with its keys."""
+    """A file that was read: its `text`, its `data`, and `duplicates`, what is wrong with its keys."""
 
     def __init__(self, text: Text, root: Value, duplicates: list[Diagnostic]) -> None:
-        self._text = text
+        self.text = text
         self._root = root
         self.data: dict[str, Any] = root.data
         self.duplicates = duplicates
@@ -65,8 +65,8 @@ class YamlDocument:
         """The diagnostic for a problem with `data`."""
         where = problem.position[:-1] if problem.key else problem.position
         if not problem.position:
-            return Diagnostic(self._text.file, problem.message, problem.remedy)
-        return self._text.diagnose(
+            return Diagnostic(self.text.file, problem.message, problem.remedy)
+        return self.text.diagnose(
             self._spot(problem.position, problem.key), problem.message, problem.remedy, dotted(where)
         )
 
@@ -81,7 +81,7 @@ class YamlDocument:
         if key_spot is None:
             return value.spot
         empty = value.spot.start == value.spot.end
-        below = self._text.line(value.spot.start) != self._text.line(key_spot.start)
+        below = self.text.line(value.spot.start) != self.text.line(key_spot.start)
         return key_spot if key or empty or below else value.spot
 
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import NewTopic
 from jsonschema import Draft202012Validator
 
 from streams.agents.records import POSITION, RULES
-from streams.cli import main
+from streams.cli import COMMANDS
 from streams.core import record
 from streams.core.record import Record, Standing
 from streams.core.timestamps import DAY, micros
@@ -26,7 +26,17 @@ from streams.log.connection import Connection
 from streams.log.producer import PlainProducer
 from streams.log.topics import Topics, ensure
 from tests.brokers import Broker
-from tests.command import PROGRAM, REPOSITORY, STARTERS, Done, environment, escalations, golden, process
+from tests.command import (
+    PROGRAM,
+    REPOSITORY,
+    STARTERS,
+    Done,
+    environment,
+    escalations,
+    golden,
+    process,
+    the_command,
+)
 from tests.live import create_topic
 
 NOBODY = "127.0.0.1:1"
@@ -79,11 +89,11 @@ def refused(done: Done, code: int, *said: str) -> None:
 
 
 def examples(command: str) -> list[str]:
-    text = main.commands[command].epilog or ""
+    text = the_command(command).epilog or ""
     return [line.strip() for line in text.partition("Examples:\n")[2].splitlines()]
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_each_command_with_examples(command: str, tmp_path: Path) -> None:
     done = escalations(command, "--help", cwd=tmp_path)
     assert done.code == 0
@@ -444,9 +454,9 @@ def test_open_shows_what_has_escalated_and_not_resolved(live: Live) -> None:
     live.create_topics()
     assert live.escalations("open") == (0, "Nothing is open.\n", "")
     assert live.escalations("open", "--json") == (0, "", "")
-    told = Standing(start=AT + 1, due=AT + 2 * DAY, episode=2, step=1, told=("anna", "bert"))
+    told = Standing(opened=AT + 1, due=AT + 2 * DAY, episode=2, step=1, told=("anna", "bert"))
     resolved = Standing(episode=1, step=0)
-    last = Standing(start=AT - DAY, episode=1, step=2, told=("carla",))
+    last = Standing(opened=AT - DAY, episode=1, step=2, told=("carla",))
     states = [
         state("ticket:T-1", {"[ticket-untouched]": told, "big": resolved}),
         state("ticket:T-2", {"ticket-waiting": last}),

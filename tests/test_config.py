@@ -57,7 +57,7 @@ WRONG: dict[str, tuple[int | None, int | None, str]] = {
     "unknown-kind": (50, 12, "no feed brings records of the kind 'deals'"),
     "unknown-operator": (51, 21, "'under' is no operator"),
     "unknown-person": (36, 17, "'berta' is not in `people`"),
-    "unknown-stage-operator": (40, 22, "'in_stage' is a mapping"),
+    "unknown-stage-operator": (40, 23, "unknown key 'longer_than'"),
     "unknown-team": (37, 19, "'team:triaage' is not in `teams`"),
     "unknown-trigger": (40, 12, "unknown key 'in_stagee'"),
     "webhook-not-encrypted": (55, 19, "the webhook is not encrypted"),
@@ -140,6 +140,82 @@ def test_a_good_file_loads() -> None:
     assert config.summary() == (
         f"good.yaml: 2 feeds, 4 paths, 2 people, 2 channels; version {config.rules.version}"
     )
+
+
+RECORD = {"kind": "ticket", "id": "id"}
+STAGE: dict[str, Any] = {"stage": {"field": "status", "closed": ["closed"]}}
+WROTE: dict[str, Any] = {"by": "role", "said": {"text": "body"}}
+
+# A path's condition, what is mapped without it being enough, what is said then, and what makes it enough.
+NEEDS: list[tuple[dict[str, Any], dict[str, Any], str, dict[str, Any]]] = [
+    ({"in_stage": "6 weeks"}, {}, "stage", {"stage": "status"}),
+    (
+        {"value": {"crosses": "9 EUR"}},
+        {"value": "amount"},
+        "currency",
+        {"value": {"field": "a", "currency": "c"}},
+    ),
+    ({"health": {"falls_below": 50}}, {}, "health", {"health": "score"}),
+    ({"clock": "resolution", "target": {"high": "4h"}}, {}, "priority", {"priority": "p"}),
+    ({"clock": "first_response", "target": "4h"}, {"by": "role"}, "first answer", WROTE),
+    (
+        {"clock": "first_response", "target": "4h"},
+        {"said": {"text": "t"}},
+        "first answer",
+        {"responded": "at"},
+    ),
+    ({"clock": "next_response", "target": "4h"}, {"responded": "at"}, "open question", {"contacts": "n"}),
+    ({"clock": "periodic_update", "target": "4h"}, {"asked": "at"}, "latest answer", {"replied": "at"}),
+    ({"text": {"phrases": "standard"}}, {"by": "role"}, "messages", WROTE),
+    ({"text": {"phrases": "standard"}}, {"said": {"text": "t"}}, "author of each change", WROTE),
+    ({"untouched": {"for": "8d", "by": ["person"]}}, {}, "author of each change", {"by": "role"}),
+    ({"untouched": {"for": "8d", "unless_planned": True}}, {}, "next activity", {"planned": "at"}),
+    ({"untouched": {"for": "8d", "fields": ["tier"]}}, {}, "tier", {"fields": ["tier"]}),
+]
+
+
+@pytest.mark.parametrize(("when", "mapped", "missing", "enough"), NEEDS)
+def test_a_path_gets_what_its_trigger_needs(
+    tmp_path: Path, when: dict[str, Any], mapped: dict[str, Any], missing: str, enough: dict[str, Any]
+) -> None:
+    def configured(**record: Any) -> Path:
+        feed = {"format": "debezium", "topic": "t", "record": {**RECORD, **record}}
+        path = {"about": "ticket", "when": when, "steps": [{"notify": "bert"}]}
+        document = {"version": 1, "feeds": {"t": feed}, "people": {"bert": None}, "fallback": "bert"}
+        return written(tmp_path, json.dumps({**document, "paths": {"p": path}}))
+
+    (problem,) = problems(configured(**mapped))
+    assert problem.message == f"this needs the {missing} of a ticket, which no feed brings"
+    assert problem.where == "paths.p.when"
+    assert problem.remedy.endswith("under `record` of the feed: t")
+    assert load(configured(**{**mapped, **enough}))
+
+
+@pytest.mark.parametrize("when", [{"untouched": "8d"}, {"clock": "resolution", "target": "4h"}])
+def test_some_triggers_need_nothing(tmp_path: Path, when: dict[str, Any]) -> None:
+    text = GOOD.replace("{untouched: 2 working days, calendar: support}", json.dumps(when))
+    assert load(written(tmp_path, text))
+
+
+def test_a_condition_on_money_needs_its_currency(tmp_path: Path) -> None:
+    text = GOOD.replace("{field: amount, currency: currency}", "amount")
+    text = text.replace("when: {value: {crosses: 250000 EUR}}", "when: {untouched: 8d}")
+    (problem,) = problems(written(tmp_path, text))
+    assert problem.message == "this needs the currency of a deal, which no feed brings"
+    assert problem.where == "paths.deal-big.where"
+    assert (problem.line, problem.column) == (51, 13)
+
+
+def test_conditions_may_ask_for_what_follows_from_messages(tmp_path: Path) -> None:
+    text = GOOD.replace("where: {country: NO}", "where: {any: [{asked: {empty: true}}]}")
+    (problem,) = problems(written(tmp_path, text))
+    assert problem.message == "no feed brings a field 'asked' of a ticket"
+    assert problem.where == "paths.ticket-untouched.where.any[0]"
+    text = text.replace("fields: {country: country_code}", "by: role\n      said: {text: body}")
+    assert load(written(tmp_path, text))
+    for name in ("said", "by", "heard"):
+        (problem,) = problems(written(tmp_path, text.replace("{asked: {empty: true}}", f"{{{name}: x}}")))
+        assert problem.message == f"no feed brings a field {name!r} of a ticket"
 
 
 def test_settings_have_defaults(tmp_path: Path) -> None:

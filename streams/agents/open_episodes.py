@@ -4,12 +4,10 @@ from typing import Any
 
 from rich.table import Table
 
-from streams.agents.records import POSITION, RULES
+from streams.agents.states import states
 from streams.console import console
-from streams.core import record
 from streams.core.timestamps import rfc3339
 from streams.log.connection import Connection
-from streams.log.reader import read_to_end
 from streams.log.topics import Topics
 
 
@@ -19,25 +17,17 @@ def open_episodes(connection: Connection, topics: Topics) -> list[dict[str, Any]
     Each: `record`, `path`, `episode`, `since`, `step`, `told`, `next` (when the next step is due,
     or None). Raises BrokerUnavailable, NoSuchTopic.
     """
-    states: dict[bytes, bytes] = {}
-    for message in read_to_end(connection, topics.changelog.name):
-        if message.key is None or message.key in (POSITION, RULES):
-            continue
-        if message.value is None:
-            states.pop(message.key, None)
-        else:
-            states[message.key] = message.value
     episodes = [
         {
             "record": state.key,
             "path": path,
             "episode": standing.episode,
-            "since": rfc3339(standing.start or state.at),
+            "since": rfc3339(standing.opened or state.at),
             "step": standing.step,
             "told": list(standing.told),
             "next": None if standing.due is None else rfc3339(standing.due),
         }
-        for state in map(record.decode, states.values())
+        for state in states(connection, topics)
         for path, standing in state.standings.items()
         if standing.step
     ]

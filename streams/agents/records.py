@@ -12,11 +12,12 @@ import msgspec
 
 from streams.agents import computing
 from streams.core import entries, escalation, record
+from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.entries import Change
 from streams.core.escalation import Escalation
 from streams.core.partition import FeedMarks, NoRules, Partition
-from streams.core.rules import read_rules
+from streams.core.rules import Rules, read_rules
 from streams.log.connection import Connection, log
 from streams.log.dead_letters import dead_letter
 from streams.log.producer import TransactionalProducer
@@ -33,14 +34,30 @@ restart has few of them to read again."""
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The next offset of the log to apply, and how far the feeds had been read by then."""
+    """The next offset of the log to apply, how far the feeds had been read by then, and to which moment
+    time had come."""
 
     offset: int
     feeds: dict[str, FeedMarks]
+    now: int | None = None
 
 
 _positions = msgspec.json.Decoder(Position)
 _rules = msgspec.json.Decoder(list[tuple[int, dict[str, Any]]])
+
+
+def rules_in(value: bytes) -> list[tuple[int, Rules]]:
+    """The rules in force, each with the moment from which it holds, out of the value at `RULES`.
+
+    Raises ValueError for rules that this version of the software cannot read.
+    """
+    rules = []
+    for since, document in _rules.decode(value):
+        problems = Problems()
+        rules.append((since, read_rules(document, problems)))
+        if problems:
+            raise ValueError(f"the state holds rules that cannot be read: {problems[0]}")
+    return rules
 
 
 class RecordsPartition:
@@ -48,6 +65,7 @@ class RecordsPartition:
 
     def __init__(self, connection: Connection, topics: Topics, partition: int, data: Path) -> None:
         self._topics = topics
+        self._number = partition
         self._producer = TransactionalProducer(connection, f"{topics.app}.{topics.changes.name}.{partition}")
         self._table = Table(connection, topics.changelog.name, partition, data)
         self._partition = Partition()
@@ -60,24 +78,26 @@ class RecordsPartition:
         self._producer.fence()
         values = self._table.recover()
         feeds: dict[str, FeedMarks] = {}
+        now = None
         if (value := values.pop(POSITION, None)) is not None:
             position = _positions.decode(value)
-            self.position, feeds = position.offset, position.feeds
-        rules = []
-        for since, document in _rules.decode(values.pop(RULES, b"[]")):
-            problems = Problems()
-            rules.append((since, read_rules(document, problems)))
-            if problems:
-                raise ValueError(f"the state holds rules that cannot be read: {problems[0]}")
-        records = {key.decode(): record.decode(value) for key, value in values.items()}
-        self._partition = Partition(rules, records, feeds)
+            self.position, feeds, now = position.offset, position.feeds, position.now
+        rules = rules_in(values.pop(RULES, b"[]"))
+        records = {
+            key.decode(): record.decode(value) for key, value in values.items() if not key.startswith(b":")
+        }
+        similar = Similar(self._number, self._topics.partitions, values)
+        self._partition = Partition(rules, records, feeds, similar, now)
         self._known_rules = self._versions()
 
     def process(self, batch: list[Any]) -> None:
         """Apply `batch`. Raises Fenced or WriteRefused; nothing of the batch is done then."""
         with computing:
             decisions, letters = self._apply(batch)
-        if decisions or letters or self._partition.changed or self._quiet >= QUIET_ENTRIES:
+        partition = self._partition
+        # Whatever is to be told to others has changed the state as well.
+        changed = partition.changed or partition.similar.has_news()
+        if decisions or letters or changed or self._quiet >= QUIET_ENTRIES:
             self._commit(decisions, letters)
 
     def _apply(self, batch: list[Any]) -> tuple[list[Escalation], list[dict[str, Any]]]:
@@ -121,9 +141,14 @@ class RecordsPartition:
                 )
             for letter in letters:
                 self._producer.produce(self._topics.dead_letters.name, **letter)
+            for entry in self._partition.similar.outbox:
+                value = entries.encode(entry)
+                for number in range(self._topics.partitions):
+                    self._producer.produce(self._topics.changes.name, value, partition=number)
             written = self._table.produce(self._producer, self._news())
         self._table.keep(written)
         self._partition.changed.clear()
+        self._partition.similar.clear()
         self._known_rules = self._versions()
         self._quiet = 0
 
@@ -131,13 +156,23 @@ class RecordsPartition:
         """What of the table has changed since the last commit."""
         partition = self._partition
         values = {key.encode(): record.encode(partition.records[key]) for key in sorted(partition.changed)}
-        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds))
+        values |= partition.similar.news()
+        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds, partition.now))
         if self._known_rules != self._versions():
-            values[RULES] = msgspec.json.encode([(since, each.document) for since, each in partition.rules])
+            values[RULES] = msgspec.json.encode([(since, each.document) for since, each in self._rules()])
         return values
 
+    def _rules(self) -> list[tuple[int, Rules]]:
+        """The rules in force; what they know of similar records is for the partition to find again."""
+        rules = self._partition.rules
+        return [
+            each
+            for index, each in enumerate(rules)
+            if not index or each[1].version != rules[index - 1][1].version
+        ]
+
     def _versions(self) -> tuple[str, ...]:
-        return tuple(rules.version for _, rules in self._partition.rules)
+        return tuple(rules.version for _, rules in self._rules())
 
     def close(self) -> None:
         self._producer.close()

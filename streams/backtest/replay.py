@@ -9,13 +9,16 @@ from streams.core.rules import Rules
 from streams.core.timestamps import micros
 
 
-def replay(rules: Rules, changes: Iterable[Change], until: int | None = None) -> Iterator[Escalation]:
+def replay(
+    rules: Rules, changes: Iterable[Change], until: int | None = None, into: Partition | None = None
+) -> Iterator[Escalation]:
     """What `rules` would have decided on `changes`, which come in the order of time.
 
     Time runs on to `until` (microseconds) after the last change; by default it ends with it.
-    Changes after `until` are not read.
+    Changes after `until` are not read. A partition to fold `into`, made of the same rules, shows
+    what it has come to.
     """
-    partition = Partition([(0, rules)])
+    partition = Partition([(0, rules)]) if into is None else into
     at = None
     for change in changes:
         at = micros(change.at)
@@ -23,8 +26,20 @@ def replay(rules: Rules, changes: Iterable[Change], until: int | None = None) ->
             break
         # What is due by now is due everywhere before anything new happens, so that escalations
         # come out in the order of time.
-        yield from partition.advance(at)
+        yield from _advance(partition, at)
         yield from partition.fold(change)
         partition.changed.clear()
     if until is not None or at is not None:
-        yield from partition.advance(until if until is not None else at or 0)
+        yield from _advance(partition, until if until is not None else at or 0)
+
+
+def _advance(partition: Partition, to: int) -> Iterator[Escalation]:
+    """Let time come to `to`. What the partition has to say on the way comes back to it at once."""
+    similar = partition.similar
+    while similar.due is not None and similar.due <= to:
+        yield from partition.advance(similar.due)
+        said = list(similar.outbox)
+        similar.clear()
+        for entry in said:
+            yield from partition.fold(entry)
+    yield from partition.advance(to)

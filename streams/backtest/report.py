@@ -4,7 +4,7 @@ import click
 import orjson
 from rich.table import Table
 
-from streams.backtest.summary import EVENTS, Summary
+from streams.backtest.summary import ALWAYS, EVENTS, Summary
 from streams.console import console
 
 _UNDECODABLE_SHOWN = 3
@@ -15,7 +15,9 @@ def show(summary: Summary, *, err: bool = False) -> None:
     out = console(err=err)
     numbers = summary.as_json()
     out.print(_title(summary))
-    out.print(_table("path", ("records", *EVENTS), numbers["paths"]))
+    happened = {event for load in summary.paths.values() for event in load.counts()}
+    events = (event for event in EVENTS if event in happened or event in ALWAYS)
+    out.print(_table("path", ("records", *events), numbers["paths"]))
     if numbers["recipients"]:
         columns = ("notices", "median week", "worst week")
         out.print(_table("told", columns, numbers["recipients"]))
@@ -48,5 +50,5 @@ def _table(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, float
     for column in columns:
         table.add_column(column, justify="right")
     for name, row in rows.items():
-        table.add_row(name, *(f"{row[column.replace(' ', '_')]:,.12g}" for column in columns))
+        table.add_row(name, *(f"{row.get(column.replace(' ', '_'), 0):,.12g}" for column in columns))
     return table

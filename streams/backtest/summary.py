@@ -9,11 +9,13 @@ from statistics import median
 from typing import Any, get_args
 
 from streams.backtest.history import History
-from streams.core.escalation import Escalation, Event
+from streams.core.escalation import CALLS, Escalation, Event
 from streams.core.rules import Rules
 from streams.core.timestamps import micros, moment
 
 EVENTS: tuple[Event, ...] = get_args(Event)
+ALWAYS: tuple[Event, ...] = ("opened", "advanced", "resolved")
+"""What a summary always has a column for."""
 
 
 @dataclass
@@ -22,6 +24,10 @@ class PathLoad:
 
     records: set[str] = field(default_factory=set)
     events: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, int]:
+        """By kind of event; the rare kinds only where there were some."""
+        return {event: self.events[event] for event in EVENTS if event in ALWAYS or self.events[event]}
 
 
 class Summary:
@@ -51,7 +57,7 @@ class Summary:
             load.records.add(each.record)
             load.events[each.event] += 1
             # That something is over is no load: nobody has to act on it.
-            if each.event != "resolved":
+            if each.event in CALLS and not each.shadow:
                 week = _week(date.fromisoformat(each.at[:10]))
                 for person in each.notify:
                     self._told[person][week] += 1
@@ -73,8 +79,7 @@ class Summary:
             "last": self.last and self.last.isoformat(),
             "weeks": len(weeks),
             "paths": {
-                name: {"records": len(load.records), **{event: load.events[event] for event in EVENTS}}
-                for name, load in self.paths.items()
+                name: {"records": len(load.records), **load.counts()} for name, load in self.paths.items()
             },
             "recipients": {
                 name: {

@@ -38,7 +38,8 @@ class _Table(NamedTuple):
 
     `before[i]` is the reading at opens[i], `last` at `end`, of a stopwatch that runs in working time only.
     Every year starts with an empty window, so that no moment comes before the first. Others are empty if
-    the clock skips them. `days` are the ordinals of the days that have windows.
+    the clock skips them. `days` are the ordinals of the days that have windows. `midnights[i]` is when
+    day `first + i` begins, up to and with the day after the last.
     """
 
     opens: list[int]
@@ -48,6 +49,8 @@ class _Table(NamedTuple):
     end: int
     years: range
     days: Sequence[int]
+    first: int = 0
+    midnights: Sequence[int] = ()
 
 
 class Calendar:
@@ -142,15 +145,28 @@ class Calendar:
         if not days:
             return start
         table = self._cover(start)
-        local = self._local(start)
-        today = local.toordinal()
+        today = self._day(table, start)
         if days > 0:
             while (i := bisect_right(table.days, today) + days - 1) >= len(table.days):
                 table = self._grow(forward=True)
         else:
             while (i := bisect_left(table.days, today) + days) < 0:
                 table = self._grow(forward=False)
-        return self._reached(datetime.combine(date.fromordinal(table.days[i]), local.time()))
+        then = table.days[i]
+        if table.midnights:
+            midnights, first = table.midnights, table.first
+            passed = start - midnights[today - first]
+            if _is_even(midnights, today - first) and _is_even(midnights, then - first):
+                return midnights[then - first] + passed
+        # Where a change of the clocks is near, or the calendar never closes.
+        local = self._local(start)
+        return self._reached(datetime.combine(date.fromordinal(then), local.time()))
+
+    def _day(self, table: _Table, at: int) -> int:
+        """The ordinal of the local day that `at` is in."""
+        if table.midnights and table.midnights[0] <= at < table.midnights[-1]:
+            return table.first + bisect_right(table.midnights, at) - 1
+        return self._local(at).toordinal()
 
     def is_open(self, at: int) -> bool:
         """Whether `at` is working time; closing times are not."""
@@ -194,6 +210,8 @@ class Calendar:
                 late.end,
                 range(early.years.start, late.years.stop),
                 [*early.days, *late.days],
+                early.first,
+                [*early.midnights[:-1], *late.midnights],
             )
             return self._table
 
@@ -201,6 +219,7 @@ class Calendar:
         wall = datetime(year, 1, 1)
         midnight = self._reached(wall)
         opens, closes, days = [midnight], [midnight], []
+        first, midnights = wall.toordinal(), [midnight]
         while wall.year == year:
             next_midnight = self._reached(wall + timedelta(days=1))
             # Local times are costly to convert, and only a change of the clocks makes it necessary.
@@ -217,8 +236,9 @@ class Calendar:
                 closes.append(closing)
             wall += timedelta(days=1)
             midnight = next_midnight
+            midnights.append(midnight)
         *before, last = accumulate(map(sub, closes, opens), initial=0)
-        return _Table(opens, closes, before, last, midnight, range(year, year + 1), days)
+        return _Table(opens, closes, before, last, midnight, range(year, year + 1), days, first, midnights)
 
     def _windows(self, day: date) -> Sequence[tuple[int, int]]:
         if day.year not in _YEARS:
@@ -259,6 +279,11 @@ def due(calendar: Calendar, start: int, micros: int, pauses: Sequence[tuple[int,
         micros -= passed
         start = max(start, pause_end)
     return calendar.add(start, micros)
+
+
+def _is_even(midnights: Sequence[int], day: int) -> bool:
+    """Whether this day, by its index, has 24 hours."""
+    return midnights[day + 1] - midnights[day] == _DAY * SECOND
 
 
 # A day inside the first and last year, since local years begin and end at other moments than UTC's.

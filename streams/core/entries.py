@@ -1,4 +1,4 @@
-"""What the log `crm.changes` holds: changes, ticks and rules. Each is one JSON object."""
+"""What the log `crm.changes` holds: changes, commands, ticks, rules and tallies. Each is one JSON object."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,6 +16,27 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
+Author = Literal["person", "customer", "automation"]
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A message between the customer and us.
+
+    text: as it was written, at most `MOST_TEXT` characters. negativity: -1 to 1, where the feed brings one.
+    public: whether the customer can see it; a note among colleagues is not an answer.
+    automatic: whether a machine answered (out of office, receipt).
+    """
+
+    text: str = ""
+    channel: str | None = None
+    public: bool = True
+    automatic: bool = False
+    negativity: float | None = None
+
+
+MOST_TEXT = 4_000
+
+
 class Change(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="change", omit_defaults=True, gc=False
 ):
@@ -24,11 +45,13 @@ class Change(
     record: `kind:id`.
     op: `upsert` (someone changed it), `refresh` (a snapshot read it: its state is known, but
         nobody touched it), `delete`.
+    by: who did it: somebody of ours, the customer, or a machine; None where the feed does not say.
     at: when it happened, in UTC.
     feed: the feed it came by; `order` compares within one feed and record.
     order: the feed's own order token, or None where it has none.
-    fields: what is known now. An absent name is unchanged, None is an explicit null. `created`,
-        `touched` and `entered` are RFC 3339 texts; `status` is open, paused or closed.
+    fields: what is known now. An absent name is unchanged, None is an explicit null. The `MOMENTS`
+        of `streams.core.record` are RFC 3339 texts; `status` is open, paused or closed.
+    said: what was written or said with this change, if anything was.
     """
 
     record: str
@@ -37,7 +60,33 @@ class Change(
     feed: str
     source: Source
     order: tuple[int | str, ...] | None = None
+    by: Author | None = None
     fields: dict[str, Any] = {}
+    said: Said | None = None
+
+
+Deed = Literal["acknowledge", "snooze", "noise", "reopen"]
+
+
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="command", omit_defaults=True
+):
+    """What a person says to an open episode.
+
+    id: drawn by whoever sends it; the escalation that answers carries it on.
+    path: None for every open episode of the record.
+    do: `acknowledge` (I see to it: the chain waits), `snooze` (the same until a moment), `noise` (no
+        risk: silent until the condition has cleared), `reopen` (takes any of these back).
+    until: when an acknowledgement or a snooze expires; a snooze needs one.
+    """
+
+    id: str
+    record: str
+    path: str | None = None
+    do: Deed
+    by: str
+    at: Moment
+    until: Moment | None = None
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -63,10 +112,34 @@ class NewRules(msgspec.Struct, frozen=True, tag_field="entry", tag="rules"):
     document: dict[str, Any]
 
 
-Entry = Change | Tick | NewRules
+Counted = tuple[tuple[int, ...], tuple[int, ...]]
+"""Durations in buckets, as `Stays` of `streams.core.baselines` has them: which, and how many in each."""
+
+
+class Tallied(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="tallied"):
+    """What one partition (of so many) of the log knew at the moment `at` of how long records stay.
+
+    since: the log time from which that holds; where it is read later than that, it holds from then.
+    about, by: the kind of record, and the facts by which they are grouped.
+    part: from 1 to `parts`; a large one comes in several.
+    groups: each with the stays that are over and those that are not.
+    """
+
+    partition: int
+    of: int
+    about: str
+    by: tuple[str, ...]
+    at: Moment
+    since: Moment
+    part: int = 1
+    parts: int = 1
+    groups: tuple[tuple[tuple[tuple[str, str], ...], Counted, Counted], ...] = ()
+
+
+Entry = Change | Command | Tick | NewRules | Tallied
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Change | Tick | NewRules)
+_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Change | Command | Tick | NewRules | Tallied)
 
 
 def encode(entry: Entry) -> bytes:

@@ -1,4 +1,4 @@
-"""The escalation: the event that says that an episode opened, advanced or resolved.
+"""The escalation: the event that says what became of an episode.
 
 Its id is derived from what it says, never drawn: a repeat after a crash has the same id and
 the same content.
@@ -8,8 +8,22 @@ import hashlib
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-Event = Literal["opened", "advanced", "resolved"]
+Event = Literal[
+    "warned",
+    "opened",
+    "advanced",
+    "acknowledged",
+    "snoozed",
+    "noise",
+    "reopened",
+    "resolved",
+    "withdrawn",
+]
+CALLS: frozenset[Event] = frozenset({"warned", "opened", "advanced"})
+"""Those that ask somebody to act; the others say what has become of it."""
+
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -26,16 +40,22 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     severity: Severity
     at: str
+    shadow: bool | UnsetType = UNSET
+    digest: bool | UnsetType = UNSET
     notify: tuple[str, ...] = ()
     reassign: str | None = None
     summary: str
     reason: dict[str, Any]
 
 
-def escalation_id(path: str, record: str, episode: int, step: int, event: Event) -> str:
-    """32 hex digits: BLAKE2b-128 of the parts, each ended by a zero byte so that none runs into the next."""
+def escalation_id(path: str, record: str, episode: int, step: int, event: Event, cause: str = "") -> str:
+    """32 hex digits: BLAKE2b-128 of the parts, each ended by a zero byte so that none runs into the next.
+
+    `cause`: the id of the command that this answers, if it is one.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    for part in (path, record, str(episode), str(step), event):
+    parts = [path, record, str(episode), str(step), event]
+    for part in [*parts, cause] if cause else parts:
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()

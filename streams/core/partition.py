@@ -6,16 +6,19 @@ Live worker, backtest and tests all drive this. It does no I/O: whoever drives i
 
 import heapq
 from collections.abc import Iterable
+from itertools import pairwise
 
 import msgspec
 
+from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.engine import step
-from streams.core.entries import Change, Entry, Mark, NewRules, Tick
+from streams.core.entries import Change, Command, Entry, Mark, NewRules, Tallied, Tick
 from streams.core.escalation import Escalation
 from streams.core.record import Record
 from streams.core.rules import Rules, read_rules, version_of
 from streams.core.timestamps import micros
+from streams.core.triggers.stage import SIMILAR
 
 
 class NoRules(Exception):
@@ -33,8 +36,10 @@ class Partition:
     """The state of one log partition. Mutable; the records in it are not.
 
     `rules`: those in force, oldest first, each with the moment from which they hold; more than
-    one only while a newer version waits for its moment. `changed`: keys of the records that the
-    last folds altered; whoever stores them clears it.
+    one only while a newer version, or the same one with more known of similar records, waits for its
+    moment. `changed`: keys of the records that the last folds altered; whoever stores them clears it,
+    and `similar` with it, whose outbox is to be written to every partition of the log. `now`: the
+    moment to which time has come; None before it first did.
     """
 
     def __init__(
@@ -42,8 +47,19 @@ class Partition:
         rules: Iterable[tuple[int, Rules]] = (),
         records: dict[str, Record] | None = None,
         feeds: dict[str, FeedMarks] | None = None,
+        similar: Similar | None = None,
+        now: int | None = None,
     ) -> None:
         self.rules = list(rules)
+        for (_, previous), (_, newer) in pairwise(self.rules):
+            newer.follow(previous)
+        self.similar = Similar() if similar is None else similar
+        self.now = now
+        # Which of the waiting `rules` know already what will be known of similar records.
+        self._knowing: set[tuple[int, str]] = set()
+        self._begun = False
+        if self.rules:
+            self._compare()
         self.records = {} if records is None else records
         self.feeds = {} if feeds is None else feeds
         self.changed: set[str] = set()
@@ -73,11 +89,15 @@ class Partition:
         """
         if isinstance(entry, Change):
             return self._change(entry)
+        if isinstance(entry, Command):
+            return self._command(entry)
         if isinstance(entry, Tick):
             for mark in entry.marks:
                 self._mark(mark)
             time = self.time
             return [] if time is None else self.advance(time)
+        if isinstance(entry, Tallied):
+            return self._hear(entry)
         self._adopt(entry)
         return []
 
@@ -85,30 +105,39 @@ class Partition:
         """Let time come to `to`: every step due by then is taken, earliest first, then by key."""
         decisions: list[Escalation] = []
         while len(self.rules) > 1 and self.rules[1][0] <= to:
-            since, newer = self.rules[1]
+            since, newer = self.rules[1][0], self._rules_at(1)
             decisions += self._run(since)
-            for key in sorted(self.records):
-                if not self._judged_by(key):
-                    decisions += self._step(newer, key, since)
+            news = _news(self.rules[0][1], newer)
+            for key in self._compared(newer) if news else sorted(self.records):
+                place = self._judged_by(key)
+                # Its latest deadline may have been at that very moment.
+                if place == 0 or (news and place == 1):
+                    decisions += self._step(newer, key, since, news=news)
             del self.rules[0]
+            self._knowing.discard((since, newer.version))
+            self.similar.reached(since)
+        if not self._begun:
+            self._begun = bool(self.rules)
+            for _, rules in self.rules:
+                for bases in rules.bases.values():
+                    self.similar.begin(bases, to)
+        if self.similar.due is not None and self.similar.due <= to:
+            self.similar.tell(to, self.records.values())
+        self.now = to if self.now is None else max(self.now, to)
         return decisions + self._run(to)
 
     def _change(self, change: Change) -> list[Escalation]:
         if not self.rules:
             raise NoRules(f"the log brings {change.record} before any rules")
         key, before = change.record, self.records.get(change.record)
-        decisions: list[Escalation] = []
         try:
-            # Nothing brings a record back to rules that newer ones have taken over from.
-            index = self._judged_by(key) if before is not None and len(self.rules) > 1 else 0
-            for since, newer in self.rules[index + 1 :]:
-                if since > micros(change.at):
-                    break
-                if before is not None:
-                    decisions += self._step(self.rules[index][1], key, since)
-                    decisions += self._step(newer, key, since)
-                index += 1
-            return decisions + self._step(self.rules[index][1], key, change=change)
+            rules, decisions = self._come_to(key, micros(change.at))
+            decisions += self._step(rules, key, change=change)
+            if rules.bases:
+                after = self.records[key]
+                for basis in rules.bases.get(after.kind, ()):
+                    self.similar.saw(basis, before, after)
+            return decisions
         except Exception:
             # Whoever goes on without this change must find the record as it was before it.
             if before is not None:
@@ -116,10 +145,84 @@ class Partition:
                 self._enqueue(before)
             raise
 
+    def _command(self, command: Command) -> list[Escalation]:
+        if command.record not in self.records:
+            return []
+        rules, decisions = self._come_to(command.record, micros(command.at))
+        return decisions + self._step(rules, command.record, command=command)
+
+    def _come_to(self, key: str, at: int) -> tuple[Rules, list[Escalation]]:
+        """The rules in force for a record at `at`, and what is decided by each of them up to then."""
+        decisions: list[Escalation] = []
+        known = key in self.records
+        # Nothing brings a record back to rules that newer ones have taken over from.
+        index = self._judged_by(key) if known and len(self.rules) > 1 else 0
+        while index + 1 < len(self.rules) and self.rules[index + 1][0] <= at:
+            older, newer = self._rules_at(index), self._rules_at(index + 1)
+            index += 1
+            if known:
+                since = self.rules[index][0]
+                decisions += self._step(older, key, since)
+                decisions += self._step(newer, key, since, news=_news(older, newer))
+        return self._rules_at(index), decisions
+
     def _judged_by(self, key: str) -> int:
         """Which of the rules judged the record last, counted from the oldest."""
-        version = self.records[key].rules
-        return max(index for index, (_, rules) in enumerate(self.rules) if rules.version == version)
+        record = self.records[key]
+        found, last = None, None
+        for index, (since, rules) in enumerate(self.rules):
+            # Of one version those that know more judged it if it has come to their moment.
+            if rules.version == record.rules and (rules.version != last or since <= record.at):
+                found = index
+            last = rules.version
+        assert found is not None, f"{key} was judged by rules that nobody knows"
+        return found
+
+    def _rules_at(self, index: int) -> Rules:
+        """One of the rules, with what is known of similar records by its moment."""
+        since, rules = self.rules[index]
+        if index and rules.bases and (since, rules.version) not in self._knowing:
+            rules = rules.knowing(self.similar.baselines(since))
+            self.rules[index] = (since, rules)
+            self._knowing.add((since, rules.version))
+        return rules
+
+    def _compare(self) -> None:
+        """Let the first rules know what is known of similar records by now, and the others wait for more."""
+        if self.now is not None:
+            since, oldest = self.rules[0]
+            self.rules[0] = (since, oldest.knowing(self.similar.baselines(self.now)))
+            self.similar.reached(self.now)
+        for moment in self.similar.waiting(self.now):
+            self._await(moment)
+
+    def _compared(self, rules: Rules) -> list[str]:
+        """The keys of the records that are compared with similar ones and can be at risk."""
+        kinds = rules.bases.keys()
+        return sorted(key for key, each in self.records.items() if each.kind in kinds and each.alive)
+
+    def _hear(self, entry: Tallied) -> list[Escalation]:
+        moment = self.similar.hear(entry, self.now)
+        if moment is None or not self.rules:
+            return []
+        self._knowing = {each for each in self._knowing if each[0] < moment}
+        self._await(moment)
+        index = next(index for index, (since, _) in enumerate(self.rules) if index and since == moment)
+        decisions: list[Escalation] = []
+        # Records whose feed is ahead of the others have come to that moment already.
+        version = self.rules[index][1].version
+        for key in self._compared(self.rules[index][1]):
+            record = self.records[key]
+            if record.at >= moment and record.rules == version:
+                decisions += self._step(self._rules_at(index), key, record.at, news=_NEWS)
+        return decisions
+
+    def _await(self, moment: int) -> None:
+        """From `moment` on more is known of similar records."""
+        moments = [since for since, _ in self.rules[1:]]
+        if moment not in moments:
+            index = 1 + sum(since < moment for since in moments)
+            self.rules.insert(index, (moment, self.rules[index - 1][1]))
 
     def _mark(self, mark: Mark) -> None:
         feed = self.feeds.setdefault(mark.feed, FeedMarks(mark.of, {}))
@@ -140,8 +243,26 @@ class Partition:
         rules = read_rules(entry.document, problems)
         if problems:
             raise ValueError(f"the log brings rules that cannot be read: {problems[0]}")
+        if self.rules:
+            rules.follow(self.rules[-1][1])
         since = micros(entry.since)
-        self.rules.append((max(since, self.rules[-1][0]) if self.rules else since, rules))
+        if not self.rules:
+            self.rules.append((since, rules))
+            self._compare()
+            return
+        last = len(self.rules) - 1
+        while last and self.rules[last - 1][1].version == self.rules[last][1].version:
+            last -= 1
+        since = max(since, self.rules[last][0])
+        # What waits to be known of similar records later than that is known to these.
+        later = {moment for moment, _ in self.rules[last + 1 :] if moment > since}
+        self.rules = [
+            *(each for index, each in enumerate(self.rules) if index <= last or each[0] < since),
+            (since, rules),
+            *((moment, rules) for moment in sorted(later)),
+        ]
+        self._knowing = {each for each in self._knowing if each[0] < since}
+        self._begun = False
 
     def _run(self, to: int) -> list[Escalation]:
         decisions: list[Escalation] = []
@@ -152,17 +273,23 @@ class Partition:
             del self._queued[key]
             record = self.records[key]
             if record.due == at:
-                rules = next(rules for _, rules in self.rules if rules.version == record.rules)
+                rules = self._rules_at(self._judged_by(key) if len(self.rules) > 1 else 0)
                 decisions += self._step(rules, key, at)
             else:
                 self._enqueue(record)
         return decisions
 
     def _step(
-        self, rules: Rules, key: str, at: int | None = None, change: Change | None = None
+        self,
+        rules: Rules,
+        key: str,
+        at: int | None = None,
+        change: Change | None = None,
+        command: Command | None = None,
+        news: frozenset[str] = frozenset(),
     ) -> list[Escalation]:
         before = self.records.get(key)
-        record, decisions = step(rules, before, at, change)
+        record, decisions = step(rules, before, at, change, command, news)
         if record is not None and record is not before:
             self.records[key] = record
             self.changed.add(key)
@@ -177,3 +304,11 @@ class Partition:
         if queued is None or deadline < queued:
             self._queued[record.key] = deadline
             heapq.heappush(self._queue, (deadline, record.key))
+
+
+_NEWS = frozenset({SIMILAR})
+
+
+def _news(older: Rules, newer: Rules) -> frozenset[str]:
+    """What is another for `newer` rules of the same version. Another version judges everything anew."""
+    return _NEWS if older.version == newer.version else frozenset()

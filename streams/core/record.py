@@ -1,15 +1,22 @@
 """The state of one record, and how a change alters it. Values only: nothing here decides."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from streams.core.entries import Change, Source
-from streams.core.timestamps import from_rfc3339
+from streams.core.entries import Author, Change, Said, Source
+from streams.core.timestamps import DAY, from_rfc3339
 
 HEALTH_HISTORY = 32
 """How many scores of a record's health are kept; the oldest go first."""
+
+VISITS = 64
+"""How many contacts of a customer are kept; the oldest go first."""
+
+FEEDS = VISITS
+"""Of how many feeds a record keeps what it took last; those that have been silent longest go first.
+A customer has one for each issue."""
 
 
 class Applied(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -19,15 +26,31 @@ class Applied(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source: Source
 
 
+class Pause(msgspec.Struct, frozen=True, gc=False):
+    """Somebody has said something about an open episode: its chain waits. `backlog`: it held before the
+    path first saw the record.
+
+    until: when that ends; None is when it clears, or by another command.
+    """
+
+    kind: Literal["acknowledged", "snoozed", "noise", "backlog"]
+    by: str
+    until: int | None = None
+
+
 class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where one path stands with one record.
 
     since: the moment from which the trigger holds if nothing changes; None is never.
-    start: the moment from which the whole condition (trigger and `where`) holds.
-    due: when the next step is due; None when there is none.
-    episode: number of the latest episode of this path and record, from 1.
+    start: the moment from which the whole condition (trigger, `where` and `for`) holds.
+    due: when something happens next: a warning, a step, the end of a pause or of the hold time.
+    episode: number of the latest episode of this path and record, from 1; warnings begin one.
     step: steps taken in the open episode; 0 when none is open.
-    told: who was told in the open episode.
+    warned: warnings given before it opens.
+    told: who was told in this episode.
+    opened: when it opened. taken: when its latest step was taken.
+    ending: when the open episode resolves, its condition having ceased to hold.
+    rested: until when no next one opens. level: how bad it was when the latest one opened.
     """
 
     since: int | None = None
@@ -35,7 +58,30 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     due: int | None = None
     episode: int = 0
     step: int = 0
+    warned: int = 0
     told: tuple[str, ...] = ()
+    opened: int | None = None
+    taken: int | None = None
+    ending: int | None = None
+    rested: int | None = None
+    level: float | None = None
+    pause: Pause | None = None
+
+
+class Heard(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The latest message: when, by whom, and what."""
+
+    at: int
+    by: Author | None
+    said: Said
+
+
+class Visit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A customer has written: when, about which record, by which channel."""
+
+    at: int
+    issue: str
+    channel: str | None = None
 
 
 # Plain data cannot form cycles; there are so many of these that looking for some would cost.
@@ -43,10 +89,18 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     """One record's state. Moments are microseconds UTC.
 
     at: the latest moment this state has seen. rules: version of the rules it was last judged by.
-    due: when the next step of any path is due.
-    entered: when the present stage was entered. touched: when somebody last touched the record.
-    health: scores with their moments, oldest first. contacts: how often the customer wrote.
+    due: when the next thing of any path is due.
+    entered: when the present stage was entered. arrived: whether that was seen, or told by the feed, and
+        is not just when the record became known. touched: when somebody last touched the record.
     idle: spans in which the record was not open (paused or closed); the last may be unended.
+    merged: the record that this one has become part of.
+    health: scores with their moments, oldest first. contacts: how often the customer wrote.
+    asked: since when the customer has been waiting for an answer; None while nobody waits.
+    responded: when the first answer was given. replied: when the latest was.
+    planned: when the next activity is planned. heard: the latest message.
+    visits: of a customer, its contacts, oldest first. issues: the records they were about that are not
+        closed, with their status.
+    was: the value before the present one, of the fields for which some path asks that.
     standings: by path. applied: by feed.
     """
 
@@ -58,19 +112,34 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     touched: int
     stage: str | None = None
     entered: int
+    arrived: bool = False
     status: str = "open"
     idle: tuple[tuple[int, int | None], ...] = ()
     owner: str | None = None
     customer: str | None = None
+    merged: str | None = None
     priority: str | None = None
     value: float | None = None
     currency: str | None = None
     health: tuple[tuple[int, float], ...] = ()
     contacts: int = 0
+    asked: int | None = None
+    responded: int | None = None
+    replied: int | None = None
+    planned: int | None = None
+    heard: Heard | None = None
+    visits: tuple[Visit, ...] = ()
+    issues: dict[str, str] = {}
     fields: dict[str, Any] = {}
+    was: dict[str, Any] = {}
     deleted: bool = False
     standings: dict[str, Standing] = {}
     applied: dict[str, Applied] = {}
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be at risk at all."""
+        return self.status != "closed" and not self.deleted and self.merged is None
 
     @property
     def kind(self) -> str:
@@ -84,12 +153,27 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 FACTS = frozenset(
-    {"stage", "status", "owner", "customer", "priority", "value", "currency", "health", "contacts"}
+    {
+        "stage",
+        "status",
+        "owner",
+        "customer",
+        "merged",
+        "priority",
+        "value",
+        "currency",
+        "health",
+        "contacts",
+    }
 )
 """The fields every record has; others are in `Record.fields` under the name the mapping gives them."""
 
-_AS_THEY_COME = frozenset({"owner", "customer", "priority", "value", "currency"})
-_DERIVED = frozenset({"stage", "status", "health", "contacts", "created", "touched", "entered"})
+MOMENTS = ("created", "touched", "entered", "asked", "responded", "replied", "planned", "scored")
+"""Fields of a change that are moments. `scored`: when the health that comes with it was measured."""
+
+_AS_THEY_COME = frozenset({"owner", "customer", "merged", "priority", "value", "currency"})
+_MARKS = frozenset({"asked", "responded", "replied", "planned"})
+_DERIVED = frozenset({"stage", "status", "health", "contacts", "issue", "issue_status", "visit", *MOMENTS})
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
@@ -130,8 +214,20 @@ def is_news(record: Record | None, change: Change) -> bool:
     return not same or here.offset > there.offset
 
 
-def apply(record: Record | None, change: Change, at: int) -> tuple[Record, frozenset[str]]:
-    """`record` after `change`, which counts as happening at `at`, and the names of the facts that differ."""
+def apply(
+    record: Record | None,
+    change: Change,
+    at: int,
+    when: int | None = None,
+    tracked: frozenset[str] = frozenset(),
+) -> tuple[Record, frozenset[str]]:
+    """`record` after `change`, and the names of the facts that differ.
+
+    `at` is the record's time, which never runs back; `when` the change's own, where it came late.
+    Of the facts in `tracked` the value before is kept.
+    """
+    if when is None:
+        when = at
     fields = change.fields
     if record is None:
         record = _first(change, at)
@@ -147,8 +243,13 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, froze
         if name in _AS_THEY_COME:
             if value != getattr(record, name):
                 updates[name] = value
-        elif name not in _DERIVED and (name not in known or value != known[name]):
-            extras[name] = value
+        elif name not in _DERIVED:
+            if name not in known or value != known[name]:
+                extras[name] = value
+        elif name in _MARKS:
+            mark = None if value is None else from_rfc3339(value)
+            if mark != getattr(record, name):
+                updates[name] = mark
     if extras:
         updates["fields"] = {**known, **extras}
     created = fields.get("created")
@@ -158,7 +259,7 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, froze
     if touched is not None:
         touched = from_rfc3339(touched)
     elif change.op == "upsert" and "touched" not in fields:
-        touched = at
+        touched = max(when, record.touched)
     if touched is not None and touched != record.touched:
         updates["touched"] = touched
     if "stage" in fields and fields["stage"] != record.stage:
@@ -167,21 +268,41 @@ def apply(record: Record | None, change: Change, at: int) -> tuple[Record, froze
         if entered is not None:
             updates["entered"] = from_rfc3339(entered)
         elif record.applied:
-            updates["entered"] = at
+            updates["entered"] = max(when, record.entered)
+        if (arrived := _arrived(record, change, at)) != record.arrived:
+            updates["arrived"] = arrived
     if "status" in fields and fields["status"] != record.status:
         updates["status"] = fields["status"]
-        updates["idle"] = _idle(record, fields["status"], at)
-    health = fields.get("health")
-    # A feed that sends whole rows repeats the score with every unrelated change.
-    if health is not None and health != record.fact("health"):
-        updates["health"] = (*record.health, (at, health))[-HEALTH_HISTORY:]
+        updates["idle"] = _idle(record, fields["status"], when)
+    if (health := fields.get("health")) is not None:
+        scored = fields.get("scored")
+        # A feed that sends whole rows repeats the score with every unrelated change.
+        at_score = when if scored is None else from_rfc3339(scored)
+        if scored is not None or health != _in_force(record.health, at_score):
+            scores = _scored(record.health, at_score, health)
+            if scores != record.health:
+                updates["health"] = scores
+    written = 0
     if (contacts := fields.get("contacts", record.contacts) or 0) != record.contacts:
+        written = contacts - record.contacts
         updates["contacts"] = contacts
+    if change.said is not None or written > 0:
+        _converse(record, change, when, updates)
+    if "issue" in fields:
+        _visited(record, fields, when, updates)
     deleted = change.op == "delete"
     if deleted != record.deleted:
         updates["deleted"] = deleted
-    applied = {**record.applied, change.feed: Applied(_order(record, change), change.source)}
+    applied = dict(record.applied)
+    applied.pop(change.feed, None)
+    applied[change.feed] = Applied(_order(record, change), change.source)
+    if len(applied) > FEEDS:
+        del applied[next(iter(applied))]
     after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
+    if tracked and record.applied:
+        was = {name: record.fact(name) for name in tracked if record.fact(name) != after.fact(name)}
+        if was:
+            after = msgspec.structs.replace(after, was={**record.was, **was})
     return after, frozenset((*updates, *extras))
 
 
@@ -194,6 +315,18 @@ def _first(change: Change, at: int) -> Record:
     return Record(key=change.record, at=at, created=created, touched=known, entered=known)
 
 
+def _arrived(record: Record, change: Change, at: int) -> bool:
+    """Whether `change` shows when the stage that it brings was entered."""
+    fields = change.fields
+    if fields.get("entered") is not None:
+        return True
+    if change.op != "upsert":
+        return False
+    # The first that is heard of a record need not be its beginning. Many a CRM says only on which day it
+    # was created.
+    return bool(record.applied) or (fields.get("created") is not None and abs(at - record.created) <= DAY)
+
+
 def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
     """The order token that the next change of the feed must exceed."""
     last = record.applied.get(change.feed)
@@ -204,11 +337,76 @@ def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
     return last.order
 
 
-def _idle(record: Record, status: str, at: int) -> tuple[tuple[int, int | None], ...]:
+def _idle(record: Record, status: str, when: int) -> tuple[tuple[int, int | None], ...]:
     """Open the record's idle span when it stops being open, end it when it is open again."""
-    running = bool(record.idle) and record.idle[-1][1] is None
+    spans = record.idle
+    running = bool(spans) and spans[-1][1] is None
+    # A change that comes late ends or begins no span before the one it follows.
     if status != "open" and not running:
-        return (*record.idle, (at, None))
+        latest = spans[-1][1] if spans else None
+        return (*spans, (when if latest is None else max(when, latest), None))
     if status == "open" and running:
-        return (*record.idle[:-1], (record.idle[-1][0], at))
-    return record.idle
+        began = spans[-1][0]
+        return (*spans[:-1], (began, max(when, began)))
+    return spans
+
+
+def _in_force(scores: tuple[tuple[int, float], ...], at: int) -> float | None:
+    """The score that held at `at`."""
+    return next((score for moment, score in reversed(scores) if moment <= at), None)
+
+
+def _scored(scores: tuple[tuple[int, float], ...], at: int, score: float) -> tuple[tuple[int, float], ...]:
+    """With a score in its place: a late one between the others, a restated one instead of the old."""
+    if not scores or scores[-1][0] < at:
+        return (*scores, (at, score))[-HEALTH_HISTORY:]
+    return tuple(sorted({**dict(scores), at: score}.items()))[-HEALTH_HISTORY:]
+
+
+def _converse(record: Record, change: Change, when: int, updates: dict[str, Any]) -> None:
+    """Whose turn it is after something was written. What a machine writes, or colleagues alone see,
+    is no answer.
+
+    A customer who writes again while nobody has answered has been waiting since the first time.
+    """
+    said, fields = change.said, change.fields
+    if said is not None:
+        latest = record.heard is None or when >= record.heard.at
+        if latest and (said.text or said.negativity is not None):
+            updates["heard"] = Heard(when, change.by, said)
+        if said.automatic or not said.public:
+            return
+    # A counter of contacts that goes up says by itself who has written.
+    by = change.by if said is not None else "customer"
+    asked, replied = record.asked, record.replied
+    if by == "customer" and "asked" not in fields:
+        answered = replied is not None and replied > when
+        if not answered and (asked is None or when < asked):
+            updates["asked"] = when
+    if by == "person":
+        if "responded" not in fields and (record.responded is None or when < record.responded):
+            updates["responded"] = when
+        if "replied" not in fields and (replied is None or when > replied):
+            updates["replied"] = when
+        if "asked" not in fields and asked is not None and asked <= when:
+            updates["asked"] = None
+
+
+def _visited(record: Record, fields: Mapping[str, Any], when: int, updates: dict[str, Any]) -> None:
+    """Of a customer: what a record of theirs has come to, and that they have written about it.
+
+    Only issues of the contacts that are kept matter; a big customer may have thousands of others.
+    """
+    issue, visits = fields["issue"], record.visits
+    seen = any(visit.issue == issue for visit in visits)
+    if "visit" in fields:
+        visit = Visit(when, issue, fields["visit"])
+        visits = tuple(sorted((*visits, visit), key=lambda each: each.at))[-VISITS:]
+        updates["visits"] = visits
+    # A message alone does not say that what was closed is open again.
+    status = fields.get("issue_status", record.issues.get(issue, "closed" if seen else "open"))
+    issues = {**record.issues, issue: status}
+    about = {visit.issue for visit in visits}
+    issues = {name: each for name, each in issues.items() if each != "closed" and name in about}
+    if issues != record.issues:
+        updates["issues"] = issues

@@ -1,18 +1,33 @@
 """Who is told, and who gets the record: decided when a step is due, with the reason.
 
-Somebody who is away falls through to the deputy, then to the manager, then to the manager's
-deputy and so on. When nobody is found, the fallback is told, and the reason says so.
+    owner               the record's owner
+    anna                a person, by name
+    field:NAME          the person whom a field of the record names
+    role:NAME           who holds a role: in order of preference, or by segment of the record
+    oncall:NAME         who is on call in a rota
+    team:NAME           all members who are there; as the target of `reassign`, the team as a whole
+    ....manager         the manager of any but a team; `owner.manager.manager` is one further up
+
+Where several are named in order, the first who is there is taken. When none of them is, their deputies
+stand in, then their managers, then their managers' deputies and so on. When nobody is found, it is the
+fallback, and the reason says so.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from streams.core.document import Node, Problems, did_you_mean
 from streams.core.record import Record
-from streams.core.timestamps import moment
+from streams.core.rota import Rota, read_rotas
+from streams.core.timestamps import MINUTE, moment
+
+_SECTIONS: Final = {"team": "teams", "role": "roles", "oncall": "rotas"}
+_QUARTER: Final = 15 * MINUTE
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -35,117 +50,285 @@ class Person(msgspec.Struct, frozen=True):
         return None
 
 
+class Role(msgspec.Struct, frozen=True):
+    """Who holds a role, in order of preference: of `segments` by the record's `by`, else `otherwise`."""
+
+    name: str
+    otherwise: tuple[str, ...]
+    by: str | None = None
+    segments: Mapping[str, tuple[str, ...]] = {}
+
+    def holders(self, record: Record) -> Iterator[tuple[str, str]]:
+        """Each of them, and why."""
+        names, where = self.otherwise, ""
+        if self.by is not None:
+            value = _text(record.fact(self.by))
+            names = self.segments.get(value, self.otherwise)
+            known = f" for {self.by} {value}" if value else f" where no {self.by} is known"
+            where = known if value in self.segments else f"{known}, as for any other"
+        for number, name in enumerate(names):
+            after = f" after {names[number - 1]}" if number else ""
+            yield name, f"{name} is the {self.name}{where}{after}"
+
+
 class Choice(msgspec.Struct, frozen=True):
-    """Who was found for what the path asks for, and why. Names of people, or `team:name`."""
+    """Who was found for what the path asks for, and why. Names of people, or `team:name`.
+
+    found: empty where the record is to stay with whom it is. fallback: nobody else was found.
+    """
 
     asked: str
     found: tuple[str, ...]
     because: str
+    fallback: bool = False
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """What a step asks for: `kind` is team, role, oncall, field or person; then so many managers up."""
+
+    kind: str
+    name: str
+    levels: int = 0
 
 
 class Directory:
-    """People and teams. `zone`: where the days of a leave begin and end."""
+    """People, and what leads to them. `zone`: where the days of a leave begin and end."""
 
     def __init__(
-        self, people: Mapping[str, Person], teams: Mapping[str, tuple[str, ...]], fallback: str, zone: str
+        self,
+        people: Mapping[str, Person],
+        teams: Mapping[str, tuple[str, ...]],
+        roles: Mapping[str, Role],
+        rotas: Mapping[str, Rota],
+        fallback: str,
+        zone: str,
     ) -> None:
         self.people = people
         self.teams = teams
+        self.roles = roles
+        self.rotas = rotas
         self.fallback = fallback
         self._zone = ZoneInfo(zone)
         self._by_id = {key: person for person in people.values() for key in (person.name, *person.ids)}
+        self.named: Mapping[str, Mapping[str, object]] = {
+            "person": people,
+            "team": teams,
+            "role": roles,
+            "oncall": rotas,
+        }
+        self._parsed: dict[str, Recipient] = {}
 
     def notify(self, asked: str, record: Record, at: int) -> Choice:
-        """The people to tell for `asked`: `owner`, `owner.manager`, `team:name` or a person."""
-        if asked.startswith("team:"):
-            return self._members(asked, at)
-        return self._one(asked, record, at)
+        """The people to tell: always somebody."""
+        choice = self._choose(asked, record, at)
+        if choice.fallback and (gone := self._fallback_away(at)):
+            because = f"{choice.because}; {gone}, but is told all the same"
+            return msgspec.structs.replace(choice, because=because)
+        return choice
 
     def reassign(self, asked: str, record: Record, at: int) -> Choice:
-        """Who gets the record. A team gets it as a whole."""
-        if asked.startswith("team:"):
+        """Who gets the record: a person, or a team as a whole; nobody if it is to stay where it is.
+
+        It stays when its owner is the one to get it, and when nobody is there, not even the fallback.
+        """
+        if self.parse(asked).kind == "team":
             return Choice(asked, (asked,), f"{asked} is a queue")
-        return self._one(asked, record, at)
+        choice = self._choose(asked, record, at)
+        if choice.fallback and (gone := self._fallback_away(at)):
+            because = f"{choice.because}; {gone}, so that {record.key} stays where it is"
+            return msgspec.structs.replace(choice, found=(), because=because)
+        owner = self._by_id.get(record.owner or "")
+        if owner is not None and choice.found == (owner.name,):
+            because = f"{choice.because}; {owner.name} has {record.key} already"
+            return msgspec.structs.replace(choice, found=(), because=because)
+        return choice
 
-    def _members(self, asked: str, at: int) -> Choice:
-        day = self._day(at)
-        members = self.teams[asked.removeprefix("team:")]
-        here = tuple(name for name in members if self.people[name].away(day) is None)
-        gone = [why for name in members if (why := self.people[name].away(day))]
-        if here:
-            return Choice(asked, here, "; ".join([f"the members of {asked} who are there", *gone]))
-        return self._fallback(asked, gone)
+    def parse(self, asked: str) -> Recipient:
+        """What `asked` means. A name may have dots in it, and end in `.manager`."""
+        recipient = self._parsed.get(asked)
+        if recipient is None:
+            recipient = _recipient(asked, 0)
+            rest = asked
+            while recipient.name not in self.named.get(recipient.kind, ()) and rest.endswith(".manager"):
+                rest = rest.removesuffix(".manager")
+                recipient = _recipient(rest, recipient.levels + 1)
+            self._parsed[asked] = recipient
+        return recipient
 
-    def _one(self, asked: str, record: Record, at: int) -> Choice:
-        name, steps = parse_recipient(asked, self.people)
+    def fact(self, asked: str) -> str | None:
+        """The field of a record that decides who is found for `asked`, if any does."""
+        recipient = self.parse(asked)
+        if recipient.kind == "field":
+            return recipient.name
+        return self.roles[recipient.name].by if recipient.kind == "role" else None
+
+    def _choose(self, asked: str, record: Record, at: int) -> Choice:
+        recipient = self.parse(asked)
+        day = _day(self._zone, at // _QUARTER)
         notes: list[str] = []
-        if name == "owner":
-            if not record.owner:
-                return self._fallback(asked, [f"{record.key} has no owner"])
-            name = record.owner
-            notes.append(f"{name} is the owner")
-        person = self._by_id.get(name)
-        if person is None:
-            return self._fallback(asked, [*notes, f"{name} is not in `people`"])
-        for _ in range(steps):
-            if person.manager is None:
-                return self._fallback(asked, [*notes, f"{person.name} has no manager"])
-            notes.append(f"{person.manager} is the manager of {person.name}")
-            person = self.people[person.manager]
-        day = self._day(at)
-        for candidate, why in self._standing_in(person):
-            if why:
-                notes.append(why)
-            gone = candidate.away(day)
+        away: list[Person] = []
+        if recipient.kind == "team":
+            away = [self.people[name] for name in self.teams[recipient.name]]
+            here = tuple(person.name for person in away if person.away(day) is None)
+            notes = [why for person in away if (why := person.away(day))]
+            if here:
+                return Choice(asked, here, "; ".join([f"the members of {asked} who are there", *notes]))
+            if not away:
+                notes.append(f"{asked} has no members")
+        else:
+            for person, why in self._candidates(recipient, record, at):
+                if why:
+                    notes.append(why)
+                if person is not None:
+                    gone = person.away(day)
+                    if gone is None:
+                        return Choice(asked, (person.name,), "; ".join(notes) or f"{person.name} is named")
+                    notes.append(gone)
+                    away.append(person)
+        for person, why in self._standing_in(away):
+            notes.append(why)
+            gone = person.away(day)
             if gone is None:
-                return Choice(asked, (candidate.name,), "; ".join(notes) or f"{candidate.name} is named")
+                return Choice(asked, (person.name,), "; ".join(notes))
             notes.append(gone)
-        return self._fallback(asked, notes)
+        notes.append(f"nobody found: {self.fallback} is the fallback")
+        return Choice(asked, (self.fallback,), "; ".join(notes), fallback=True)
 
-    def _standing_in(self, person: Person) -> Iterator[tuple[Person, str]]:
-        """`person`, then whoever stands in, nearest first. Managers form no cycle: checked on reading."""
-        yield person, ""
-        while True:
-            if person.deputy is not None:
-                yield self.people[person.deputy], f"{person.deputy} is the deputy of {person.name}"
-            if person.manager is None:
-                return
-            yield self.people[person.manager], f"{person.manager} is the manager of {person.name}"
-            person = self.people[person.manager]
+    def _candidates(
+        self, recipient: Recipient, record: Record, at: int
+    ) -> Iterator[tuple[Person | None, str]]:
+        """Who is meant, best first, and why; None where that leads to nobody."""
+        for name, why in self._names(recipient, record, at):
+            notes = [why] if why else []
+            person = None if name is None else self._by_id.get(name)
+            if name is not None and person is None:
+                notes.append(f"{name} is not in `people`")
+            for _ in range(recipient.levels):
+                if person is None:
+                    break
+                if person.manager is None:
+                    notes.append(f"{person.name} has no manager")
+                    person = None
+                else:
+                    notes.append(f"{person.manager} is the manager of {person.name}")
+                    person = self.people[person.manager]
+            yield person, "; ".join(notes)
 
-    def _fallback(self, asked: str, notes: list[str]) -> Choice:
-        return Choice(
-            asked, (self.fallback,), "; ".join([*notes, f"nobody found: {self.fallback} is the fallback"])
+    def _names(self, recipient: Recipient, record: Record, at: int) -> Iterator[tuple[str | None, str]]:
+        name = recipient.name
+        match recipient.kind:
+            case "field":
+                value = _text(record.fact(name))
+                yield (value, f"{value} is the {name}") if value else (None, f"{record.key} has no {name}")
+            case "role":
+                yield from self.roles[name].holders(record)
+            case "oncall":
+                yield from self.rotas[name].slots(at)
+            case _:
+                yield name, ""
+
+    def _standing_in(self, away: Sequence[Person]) -> Iterator[tuple[Person, str]]:
+        """Whoever stands in for people who are `away`, each once, nearest first, and why.
+
+        Managers form no circle: that is checked on reading. Deputies may.
+        """
+        seen = {person.name for person in away}
+        for person in away:
+            while True:
+                absent = person
+                while absent.deputy is not None and absent.deputy not in seen:
+                    seen.add(absent.deputy)
+                    yield self.people[absent.deputy], f"{absent.deputy} is the deputy of {absent.name}"
+                    absent = self.people[absent.deputy]
+                if person.manager is None:
+                    break
+                if person.manager not in seen:
+                    seen.add(person.manager)
+                    yield self.people[person.manager], f"{person.manager} is the manager of {person.name}"
+                person = self.people[person.manager]
+
+    def _fallback_away(self, at: int) -> str | None:
+        return self.people[self.fallback].away(_day(self._zone, at // _QUARTER))
+
+
+@lru_cache(maxsize=1 << 12)
+def _day(zone: ZoneInfo, quarter: int) -> date:
+    """The local day of a quarter of an hour since 1970; since 2011 no zone's days begin between quarters."""
+    return moment(quarter * _QUARTER).astimezone(zone).date()
+
+
+def _text(value: Any) -> str:
+    """A field's value as a name; empty where there is none. An id is a number in some feeds."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)
+
+
+def _recipient(text: str, levels: int) -> Recipient:
+    if text == "owner":
+        return Recipient("field", "owner", levels)
+    prefix, colon, name = text.partition(":")
+    if colon and (prefix == "field" or prefix in _SECTIONS):
+        return Recipient(prefix, name, levels)
+    return Recipient("person", text, levels)
+
+
+def check_recipient(node: Node, directory: Directory) -> str:
+    """The recipient that a step names. Raises Problem when it can never be found."""
+    asked = node.text(example="owner, owner.manager, team:NAME or a person")
+    recipient = directory.parse(asked)
+    kind, name, known = recipient.kind, recipient.name, directory.named.get(recipient.kind, {})
+    if kind == "field":
+        if not name:
+            node.fail(f"{asked!r} names no field", "Write the field that names a person: field:NAME")
+    elif name not in known:
+        if kind == "person":
+            forms = ("owner", "owner.manager", *known, *_prefixed(directory, *_SECTIONS))
+            kinds = ["team:NAME", *(f"{each}:NAME" for each in ("role", "oncall") if directory.named[each])]
+            node.fail(
+                f"{name!r} is not in `people`",
+                f"{did_you_mean(name, forms)}"
+                f"Write owner, owner.manager, {', '.join(kinds)} or one of: {_list(known)}",
+            )
+        section, named = _SECTIONS[kind], f"{kind}:{name}"
+        node.fail(
+            f"{named!r} is not in `{section}`",
+            f"{did_you_mean(named, _prefixed(directory, kind))}Known {section}: {_list(known)}",
         )
+    if kind == "team" and recipient.levels:
+        node.fail(f"{asked!r}: a team has no manager", "Name the person, or a role: role:NAME")
+    return asked
 
-    def _day(self, at: int) -> date:
-        return moment(at).astimezone(self._zone).date()
+
+def _prefixed(directory: Directory, *kinds: str) -> Iterator[str]:
+    return (f"{kind}:{name}" for kind in kinds for name in directory.named[kind])
 
 
 def read_directory(root: Node, zone: str, problems: Problems) -> Directory:
-    """People, teams and the fallback from the document. Problems are collected, not raised."""
-    people: dict[str, Person] = {}
-    with problems.collect():
-        if node := root.get("people"):
-            for name, each in node.items():
-                # Stands in for one that cannot be read, so that it is not reported as missing too.
-                people[name] = Person(name)
-                with problems.collect():
-                    people[name] = _read_person(name, each)
-            for name, each in node.items():
-                with problems.collect():
-                    _check_person(name, each, people)
-                with problems.collect():
-                    _check_ids(name, each, people)
+    """People, teams, roles, rotas and the fallback from the document. Problems are collected, not raised."""
+    people = _read_people(root, problems)
+
+    def read_person(node: Node) -> str:
+        return _known(node, people)
+
     teams: dict[str, tuple[str, ...]] = {}
     with problems.collect():
         if node := root.get("teams"):
             for name, each in node.items():
+                # Stands in for one that cannot be read, so that it is not reported as missing too.
                 teams[name] = ()
                 with problems.collect():
-                    teams[name] = tuple(
-                        _known(member, people) for member in each.list(what="a list of people")
-                    )
+                    teams[name] = _read_names(each.list(what="a list of people"), people, problems)
+    roles: dict[str, Role] = {}
+    with problems.collect():
+        if node := root.get("roles"):
+            for name, each in node.items():
+                roles[name] = Role(name, ())
+                with problems.collect():
+                    roles[name] = _read_role(name, each, people, problems)
+    rotas = read_rotas(root, zone, read_person, problems)
     fallback = ""
     with problems.collect():
         if not root.has("fallback"):
@@ -154,40 +337,39 @@ def read_directory(root: Node, zone: str, problems: Problems) -> Directory:
                 "Add `fallback: NAME`: who is told when nobody else is found",
                 key=True,
             )
-        fallback = _known(root["fallback"], people)
-    return Directory(people, teams, fallback, zone)
+        fallback = read_person(root["fallback"])
+    return Directory(people, teams, roles, rotas, fallback, zone)
 
 
-def parse_recipient(asked: str, people: Mapping[str, Person]) -> tuple[str, int]:
-    """`owner` or a person, and how many managers up from there. A name may have dots in it."""
-    name, steps = asked, 0
-    while name not in people and name.endswith(".manager"):
-        name, steps = name.removesuffix(".manager"), steps + 1
-    return name, steps
-
-
-def check_recipient(node: Node, directory: Directory) -> str:
-    """The recipient that a step names. Raises Problem when it can never be found."""
-    asked = node.text(example="owner, owner.manager, team:NAME or a person")
-    if asked.startswith("team:"):
-        if asked.removeprefix("team:") not in directory.teams:
-            node.fail(
-                f"{asked!r} is not in `teams`",
-                f"{did_you_mean(asked, (f'team:{name}' for name in directory.teams))}"
-                f"Known teams: {_list(directory.teams)}",
-            )
-        return asked
-    name, _ = parse_recipient(asked, directory.people)
-    if name != "owner" and name not in directory.people:
-        node.fail(
-            f"{name!r} is not in `people`",
-            f"{did_you_mean(asked, ('owner', 'owner.manager', *directory.people))}"
-            f"Write owner, owner.manager, team:NAME or one of: {_list(directory.people)}",
-        )
-    return asked
+def _read_people(root: Node, problems: Problems) -> dict[str, Person]:
+    people: dict[str, Person] = {}
+    with problems.collect():
+        if node := root.get("people"):
+            for name, each in node.items():
+                # Stands in for one that cannot be read, so that it is not reported as missing too.
+                people[name] = Person(name)
+                with problems.collect():
+                    people[name] = _read_person(name, each)
+            taken: dict[str, str] = {}
+            for name, each in node.items():
+                for key in ("manager", "deputy"):
+                    with problems.collect():
+                        if isinstance(each.value, dict) and (other := each.get(key)):
+                            _known(other, people)
+                with problems.collect():
+                    _check_managers(name, each, people)
+                with problems.collect():
+                    _check_ids(people[name], each, taken)
+    return people
 
 
 def _read_person(name: str, node: Node) -> Person:
+    if _recipient(name, 0).kind != "person":
+        node.fail(
+            f"{name!r} cannot be the name of a person",
+            "Take another: owner, team:..., role:..., oncall:... and field:... mean something else",
+            key=True,
+        )
     if node.value is None:
         return Person(name)
     node.keys("id", "manager", "deputy", "leave", "active")
@@ -215,10 +397,51 @@ def _read_leave(node: Node) -> tuple[date, date]:
     return span
 
 
-def _check_person(name: str, node: Node, people: Mapping[str, Person]) -> None:
-    for key in ("manager", "deputy"):
-        if isinstance(node.value, dict) and (each := node.get(key)):
-            _known(each, people)
+def _read_role(name: str, node: Node, people: Mapping[str, Person], problems: Problems) -> Role:
+    if not isinstance(node.value, dict):
+        return Role(name, _read_holders(node, people, problems))
+    by, otherwise = node.get("by"), node.get("else")
+    if by is None:
+        node.fail(
+            f"the role {name!r} does not say by which field",
+            "Add a line `by: FIELD` above its values",
+            key=True,
+        )
+    field = by.text(example="the name of a field")
+    if otherwise is None:
+        node.fail(
+            f"the role {name!r} has no `else`",
+            f"Add a line `else: NAME`: who it is for any other {field}",
+            key=True,
+        )
+    return Role(
+        name,
+        _read_holders(otherwise, people, problems),
+        field,
+        {
+            value: _read_holders(each, people, problems)
+            for value, each in node.items()
+            if value not in ("by", "else")
+        },
+    )
+
+
+def _read_holders(node: Node, people: Mapping[str, Person], problems: Problems) -> tuple[str, ...]:
+    if node.value == []:
+        with problems.collect():
+            node.fail(f"nobody is named for {node.name!r}", "Write a name, or a list of them, best first")
+    return _read_names(node.one_or_many(), people, problems)
+
+
+def _read_names(nodes: Iterable[Node], people: Mapping[str, Person], problems: Problems) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for each in nodes:
+        with problems.collect():
+            names[_known(each, people)] = None
+    return tuple(names)
+
+
+def _check_managers(name: str, node: Node, people: Mapping[str, Person]) -> None:
     chain = [name]
     while (person := people.get(chain[-1])) and person.manager is not None:
         if person.manager in chain:
@@ -232,13 +455,14 @@ def _check_person(name: str, node: Node, people: Mapping[str, Person]) -> None:
         chain.append(person.manager)
 
 
-def _check_ids(name: str, node: Node, people: Mapping[str, Person]) -> None:
-    for other in people.values():
-        if other.name == name:
-            # Whoever comes later is the one to be told.
-            return
-        if shared := {other.name, *other.ids} & {name, *people[name].ids}:
-            node.fail(f"{min(shared)!r} names {other.name} already", "Give each person ids of their own")
+def _check_ids(person: Person, node: Node, taken: dict[str, str]) -> None:
+    """Whoever comes later is the one to be told."""
+    keys = sorted({person.name, *person.ids})
+    shared = next((key for key in keys if key in taken), None)
+    for key in keys:
+        taken.setdefault(key, person.name)
+    if shared is not None:
+        node.fail(f"{shared!r} names {taken[shared]} already", "Give each person ids of their own")
 
 
 def _known(node: Node, people: Mapping[str, Person]) -> str:

@@ -12,7 +12,7 @@ column -> text; a file's rows become such messages in streams/feeds/files.py.
       delimiter: ";"                          # of files; by default a comma
       record: {kind: ticket, id: number, stage: incident_state, created: opened_at}
 
-`time` holds for `at`, `created`, `touched`, `entered` and `order`. Its `format` is one of Python's
+`time` holds for `at`, for `order` and for the moments in `record`. Its `format` is one of Python's
 `strptime`, or `iso`. A format without an offset (%z) takes a zone. When clocks go back, a wall
 clock that comes twice is the earlier one; when they go forward, one that never comes is taken with
 the offset from before.
@@ -27,16 +27,15 @@ from typing import Any, NoReturn
 from streams.core.document import Node
 from streams.core.entries import Change, Source
 from streams.core.timestamps import micros
-from streams.feeds import Message, PassedOver, Undecodable
-from streams.feeds.mapping import (
+from streams.feeds import Message, PassedOver, Rows, Undecodable
+from streams.feeds.mapping import RecordMapping, read_mapping
+from streams.feeds.values import (
     Reader,
-    RecordMapping,
     listed,
     number,
     parse,
     read_column,
     read_local_time,
-    read_mapping,
     shown,
     utc_text,
 )
@@ -50,7 +49,7 @@ _TIMES_KEPT = 65_536
 
 class CsvFeed:
     """Rows are upserts. The order token is the values of `order`, or the time, and the offset, so
-    that a tie goes by the order read. `columns` are those it reads, `withheld` those it must not."""
+    that a tie goes by the order read. Each row that has a text says it."""
 
     def __init__(
         self,
@@ -66,13 +65,11 @@ class CsvFeed:
     ) -> None:
         self.name = name
         self.topic = topic
-        self.kinds = frozenset({mapping.kind})
-        self.fields = mapping.fields
-        self.columns = mapping.columns | {at, *order}
-        self.withheld = withheld
-        self.delimiter = delimiter
+        self.kinds = {mapping.kind: mapping.brings()}
+        self.rows = Rows(mapping.columns | {at, *order}, withheld, delimiter)
         self._mapping = mapping
         self._read_time = read_time
+        self._columns = self.rows.columns
         self._at = at
         self._order = order
         self._nulls = ("", *nulls)
@@ -86,20 +83,23 @@ class CsvFeed:
             _refuse(cells)
         nulls = self._nulls
         row: dict[str, Any] = {}
-        for column in self.columns:
+        for column in self._columns:
             if column in cells:
                 cell = cells[column]
                 row[column] = None if cell in nulls else cell
         at, at_micros, _ = self._time(row)
+        mapping = self._mapping
         return [
             Change(
-                record=self._mapping.record(row),
+                record=mapping.record(row),
                 op="upsert",
                 at=at,
                 feed=self.name,
                 source=Source(message.topic, message.partition, message.offset),
                 order=(*[self._token(row, column, at_micros) for column in self._order], message.offset),
-                fields=self._mapping.read(row),
+                by=None if mapping.writer is None else mapping.writer.read(row),
+                fields=mapping.read(row),
+                said=None if mapping.saying is None else mapping.saying.read(row),
             )
         ]
 
@@ -161,7 +161,7 @@ def read_feed(name: str, node: Node) -> CsvFeed:
         _read_delimiter(node),
     )
     for each in _many(node, "withhold"):
-        if each.value in feed.columns:
+        if each.value in feed.rows.columns:
             each.fail(
                 f"{each.value!r} is withheld and read at the same time",
                 "Take it out of `withhold`, or out of `record`, `at` and `order`",

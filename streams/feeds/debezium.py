@@ -20,6 +20,11 @@ without one say `value: {field: arr, scale: 2}`.
 
 A row's time is the commit of its transaction; a snapshot's is the snapshot's own. A delete is read
 from its key alone: under REPLICA IDENTITY DEFAULT all else in `before` is invented.
+
+Messages. An event brings the whole row, so an update repeats a text that was said long ago: with
+`said`, a row says something when it is inserted or a snapshot reads it, and never after that. Such
+a row has no order token: a later message does not replace it. Where the key of a table is not the
+`id` of the record, as in a table of comments, what is deleted is the comment and not the record.
 """
 
 import base64
@@ -33,18 +38,17 @@ from streams.core.document import Node
 from streams.core.entries import Change, Source
 from streams.core.timestamps import moment
 from streams.feeds import Message, PassedOver, Undecodable
-from streams.feeds.mapping import (
+from streams.feeds.mapping import RecordMapping, read_mapping
+from streams.feeds.values import (
     EARLIEST,
     LATEST,
     Reader,
-    RecordMapping,
     Row,
     listed,
     number,
     parse,
     read_column,
     read_local_time,
-    read_mapping,
     shown,
     utc_text,
 )
@@ -62,6 +66,8 @@ _PASSED_OVER = {
     "m": "a logical message, not a row",
 }
 
+_MESSAGE_DELETED = PassedOver("a delete of a message, which is no delete of the record it was about")
+
 _UNITS: dict[str, Callable[[int], int]] = {
     "days": lambda value: value * 86_400_000_000,
     "s": lambda value: value * 1_000_000,
@@ -78,13 +84,14 @@ _INFINITIES = ("infinity", "-infinity", 9223372036825200000, -922337203683240000
 
 class DebeziumFeed:
     """One table's topic. The order token is (lsn, 0 for a snapshot's row or 1); a row of an
-    incremental snapshot, and a tombstone, have none."""
+    incremental snapshot, one that says something, and a tombstone have none."""
+
+    rows = None
 
     def __init__(self, name: str, topic: str, mapping: RecordMapping, unavailable: str) -> None:
         self.name = name
         self.topic = topic
-        self.kinds = frozenset({mapping.kind})
-        self.fields = mapping.fields
+        self.kinds = {mapping.kind: mapping.brings()}
         self._mapping = mapping
         self._unavailable = (unavailable, base64.b64encode(unavailable.encode()).decode())
         self._word, self._word_in_base64 = (word.encode() for word in self._unavailable)
@@ -107,8 +114,12 @@ class DebeziumFeed:
         source = envelope.get("source")
         if not isinstance(source, dict):
             raise Undecodable("the event has no `source`: its time and order are unknown")
+        by, said = None, None
         if code == "d":
-            record, fields = self._deleted(message.key, envelope.get("before")), {}
+            deleted = self._deleted(message.key, envelope.get("before"))
+            if isinstance(deleted, PassedOver):
+                return deleted
+            record, fields = deleted, {}
         else:
             row = envelope.get("after")
             if not isinstance(row, dict):
@@ -118,7 +129,12 @@ class DebeziumFeed:
                 row = {column: each for column, each in row.items() if not self._is_unavailable(each)}
             if schema is not None:
                 self._apply_schema(_fields_of(schema, "after"), row)
-            record, fields = self._mapping.record(row), self._mapping.read(row)
+            mapping = self._mapping
+            record, fields = mapping.record(row), mapping.read(row)
+            if mapping.writer is not None:
+                by = mapping.writer.read(row)
+            if mapping.saying is not None and code != "u":
+                said = mapping.saying.read(row)
         return [
             Change(
                 record=record,
@@ -126,8 +142,10 @@ class DebeziumFeed:
                 at=_committed(source),
                 feed=self.name,
                 source=Source(message.topic, message.partition, message.offset),
-                order=_order(source, code),
+                order=_order(source, code) if said is None else None,
+                by=by,
                 fields=fields,
+                said=said,
             )
         ]
 
@@ -137,9 +155,12 @@ class DebeziumFeed:
             return PassedOver("a tombstone without a key")
         if message.timestamp is None:
             raise Undecodable("a tombstone without a timestamp: when the record was deleted is unknown")
+        deleted = self._deleted(message.key, None)
+        if isinstance(deleted, PassedOver):
+            return deleted
         return [
             Change(
-                record=self._deleted(message.key, None),
+                record=deleted,
                 op="delete",
                 at=_moment(message.timestamp * 1000),
                 feed=self.name,
@@ -147,9 +168,11 @@ class DebeziumFeed:
             )
         ]
 
-    def _deleted(self, key: bytes | None, before: Any) -> str:
+    def _deleted(self, key: bytes | None, before: Any) -> str | PassedOver:
         """The record that a delete is about: by the key, and for a table without one by `before`."""
         if key is None:
+            if self._mapping.saying is not None:
+                return _MESSAGE_DELETED
             if not isinstance(before, dict):
                 raise Undecodable("a delete with neither a key nor `before`")
             return self._mapping.record(before)
@@ -157,6 +180,10 @@ class DebeziumFeed:
         schema = None
         if isinstance(row, dict) and row.keys() == {"schema", "payload"}:
             schema, row = row["schema"], row["payload"]
+        if self._mapping.saying is not None and not (
+            isinstance(row, dict) and row.keys() == set(self._mapping.id_columns)
+        ):
+            return _MESSAGE_DELETED
         if not isinstance(row, dict):
             # A transform such as ExtractField has put the bare column into the key.
             row = {self._mapping.id_columns[0]: row}

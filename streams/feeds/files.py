@@ -22,8 +22,7 @@ import orjson
 
 from streams.core.document import did_you_mean
 from streams.core.entries import Change
-from streams.feeds import Feed, Message, PassedOver, Undecodable
-from streams.feeds.csv import CsvFeed
+from streams.feeds import Feed, Message, PassedOver, Rows, Undecodable
 
 _JSON = {".json", ".jsonl", ".ndjson"}
 _GZIP = b"\x1f\x8b"
@@ -54,8 +53,8 @@ def read_messages(feed: Feed, path: Path) -> Iterator[Message]:
     Raises FileProblem, after what could be read has been yielded.
     """
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
-    if isinstance(feed, CsvFeed) and kind not in _JSON:
-        return _read_rows(feed, path)
+    if feed.rows is not None and kind not in _JSON:
+        return _read_rows(feed.name, feed.rows, path)
     return _read_json(path, whole=kind == ".json")
 
 
@@ -90,15 +89,15 @@ def _when(change: Change) -> tuple[datetime, tuple[int | str, ...]]:
     return change.at, change.order or ()
 
 
-def _read_rows(feed: CsvFeed, path: Path) -> Iterator[Message]:
+def _read_rows(feed: str, form: Rows, path: Path) -> Iterator[Message]:
     with _opened(path) as file:
-        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=feed.delimiter)
+        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=form.delimiter)
         try:
             header = next(rows, None)
             if header is None:
                 raise FileProblem(path, 0, "the file is empty", "Give one with a header and rows")
-            _check_header(feed, path, header)
-            kept = [index for index, column in enumerate(header) if column not in feed.withheld]
+            _check_header(feed, form, path, header)
+            kept = [index for index, column in enumerate(header) if column not in form.withheld]
             for number, cells in enumerate(filter(None, rows), 1):
                 if len(cells) == len(header):
                     value = orjson.dumps({header[index]: cells[index] for index in kept})
@@ -119,15 +118,15 @@ def _read_rows(feed: CsvFeed, path: Path) -> Iterator[Message]:
             ) from None
 
 
-def _check_header(feed: CsvFeed, path: Path, header: list[str]) -> None:
-    for column in sorted(feed.columns):
+def _check_header(feed: str, form: Rows, path: Path, header: list[str]) -> None:
+    for column in sorted(form.columns):
         if header.count(column) > 1:
             raise FileProblem(path, 1, f"there are two columns {column!r}", "Give each its own name")
         if column not in header:
             raise FileProblem(
                 path,
                 1,
-                f"there is no column {column!r}, which the feed {feed.name!r} reads",
+                f"there is no column {column!r}, which the feed {feed!r} reads",
                 f"{did_you_mean(column, header)}There are: {', '.join(header)[:600]}",
             )
 

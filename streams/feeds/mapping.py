@@ -8,66 +8,37 @@
       priority: {field: priority, values: {1: urgent, 2: high}}
       value: {field: amount, currency: currency_code}     # or currency: {always: EUR}
       created: created_at
+      merged: merged_into                     # the id of the record that this one has become part of
+      by: {field: author_role, person: [agent], customer: [end-user]}
+      said: {text: body, channel: via}
       fields: [subject, tier]                 # or {name: COLUMN}
 
-A column that a row lacks gives no field: it is unchanged. A null gives None. Every format
-shares this file; how it writes times and numbers it says by a `Values`.
+A column that a row lacks gives no field: it is unchanged. A null gives None. docs/mapping.md has
+all keys.
 """
 
-import math
-import re
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable
+from typing import Any
 
-import msgspec
-import orjson
-
-from streams.core.calendars import read_zone
 from streams.core.document import Node
-from streams.core.record import FACTS
-from streams.core.timestamps import micros
-from streams.feeds import Undecodable
-
-Row = dict[str, Any]
-"""One row: column -> value, as the format decoded it; a naive `datetime` is a local time."""
-
-Reader = Callable[[Any], Any]
-"""From a column's value, never None, to a field's. Raises ValueError or ArithmeticError."""
+from streams.core.record import FACTS, MOMENTS
+from streams.feeds import EVERY, Brings, Undecodable
+from streams.feeds.said import Saying, Writer, read_saying, read_writer
+from streams.feeds.values import Reader, Row, Values, count, listed, plain_reader, read_column, text_reader
 
 TEXTS = ("owner", "priority", "customer")
-MOMENTS = ("created", "touched", "entered")
 RESERVED = FACTS | frozenset(MOMENTS)
 
-_YEARS = range(1901, 2199)
-EARLIEST, LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (_YEARS.start, _YEARS.stop))
-"""Moments from the first up to the last are `plausible`, in microseconds."""
-
-_UTC_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
-
-
-class Values(Protocol):
-    """How a format writes what JSON has no type for."""
-
-    def moment(self, node: Node) -> tuple[str, Reader]:
-        """The column of a moment and its reader, which gives RFC 3339 text in UTC, or None."""
-        ...
-
-    def number(self, node: Node, *others: str) -> tuple[str, Reader]:
-        """The column of a number and its reader, which gives a finite float. `others` are keys that
-        the caller reads."""
-        ...
-
-    def unpack(self, value: Any) -> Any:
-        """The scalar that one of the format's own structures stands for; other values as they are."""
-        ...
+# What `streams.core.customers` gives to the change of a customer's record.
+_OF_CUSTOMERS = ("issue", "issue_status", "visit")
+_ANSWERED = frozenset({"asked", "responded", "replied"})
 
 
 class RecordMapping:
-    """Reads rows. `columns`: those it reads; `fields`: the names of the fields it can give."""
+    """Reads rows. `columns`: those it reads; `fields`: the names of the fields it can give.
+
+    writer and saying read who did it and what was said, None where the mapping does not ask for that.
+    """
 
     def __init__(
         self,
@@ -77,6 +48,8 @@ class RecordMapping:
         statuses: dict[str | None, str] | None,
         currency: str | None,
         text: Reader,
+        writer: Writer | None = None,
+        saying: Saying | None = None,
     ) -> None:
         self.kind = kind
         self.id_columns = id_columns
@@ -86,10 +59,28 @@ class RecordMapping:
             self.fields |= {"status"}
         if currency is not None:
             self.fields |= {"currency"}
+        if writer is not None:
+            self.columns |= {writer.column}
+        if saying is not None:
+            self.columns |= {column for column, _ in saying.columns.values()}
+        self.writer = writer
+        self.saying = saying
         self._plan = tuple(plan)
         self._statuses = statuses
         self._currency = currency
         self._text = text
+
+    def brings(self) -> Brings:
+        fields, facts = self.fields | EVERY, set()
+        if self.writer is not None:
+            facts.add("by")
+        if self.saying is not None:
+            facts.add("heard")
+            if self.writer is not None:
+                fields |= _ANSWERED
+        if "contacts" in fields:
+            fields |= {"asked"}
+        return Brings(fields, fields | facts)
 
     def record(self, row: Row) -> str:
         """The record of `row`, `kind:id`. Raises Undecodable."""
@@ -126,14 +117,26 @@ class RecordMapping:
 
 def read_mapping(node: Node, values: Values) -> RecordMapping:
     """Compiles the `record` of a feed. Raises Problem."""
-    node.keys(*TEXTS, *MOMENTS, "stage", "value", "health", "contacts", "fields", required=("kind", "id"))
+    node.keys(
+        *TEXTS,
+        *MOMENTS,
+        "merged",
+        "stage",
+        "value",
+        "health",
+        "contacts",
+        "by",
+        "said",
+        "fields",
+        required=("kind", "id"),
+    )
     kind = node["kind"].text(example="the kind of record, such as ticket")
     if ":" in kind:
         node["kind"].fail(f"{kind!r} has a colon", "A record is named `kind:id`: write a plain word")
     id_columns = tuple(read_column(each) for each in node["id"].one_or_many())
     if not id_columns:
         node["id"].fail("`id` names no column", "Write a column, or several: [first, second]")
-    text = _text_reader(values.unpack)
+    text = text_reader(values.unpack)
     plan: list[tuple[str, str, Reader]] = []
     statuses: dict[str | None, str] | None = None
     currency: str | None = None
@@ -142,6 +145,8 @@ def read_mapping(node: Node, values: Values) -> RecordMapping:
         plan.append(("stage", *_read_text(node["stage"], text, "paused", "closed")))
         statuses = _read_statuses(node["stage"])
     plan.extend((name, *values.moment(node[name])) for name in MOMENTS if node.has(name))
+    if node.has("merged"):
+        plan.append(("merged", read_column(node["merged"]), _merged_reader(kind, text)))
     if node.has("value"):
         plan.append(("value", *values.number(node["value"], "currency")))
         if named := node["value"].get("currency"):
@@ -154,17 +159,11 @@ def read_mapping(node: Node, values: Values) -> RecordMapping:
     if node.has("contacts"):
         plan.append(("contacts", read_column(node["contacts"]), count))
     if node.has("fields"):
-        plain = _plain_reader(values.unpack)
+        plain = plain_reader(values.unpack)
         plan.extend((name, column, plain) for name, column in _read_extras(node["fields"]))
-    return RecordMapping(kind, id_columns, plan, statuses, currency, text)
-
-
-def read_column(node: Node, *options: str) -> str:
-    """COLUMN, or with `options` also {field: COLUMN, option: ...}."""
-    if options and isinstance(node.value, dict):
-        node.keys(*options, required=("field",))
-        node = node["field"]
-    return node.text(example="the name of a column")
+    writer = read_writer(node["by"], text) if node.has("by") else None
+    saying = read_saying(node["said"], text, values) if node.has("said") else None
+    return RecordMapping(kind, id_columns, plan, statuses, currency, text, writer, saying)
 
 
 def _read_text(node: Node, text: Reader, *options: str) -> tuple[str, Reader]:
@@ -178,6 +177,14 @@ def _read_text(node: Node, text: Reader, *options: str) -> tuple[str, Reader]:
         return names.get(written, written)
 
     return column, renamed
+
+
+def _merged_reader(kind: str, text: Reader) -> Reader:
+    def merged(value: Any) -> str | None:
+        written = text(value)
+        return f"{kind}:{written}" if written else None
+
+    return merged
 
 
 def _read_statuses(node: Node) -> dict[str | None, str] | None:
@@ -213,176 +220,7 @@ def _read_extras(node: Node) -> Iterable[tuple[str, str]]:
                 f"Map it as such, `{name}: {column}`, or name it otherwise, fields: {{crm_{name}: {column}}}",
                 key=named,
             )
+        if name in _OF_CUSTOMERS:
+            remedy = f"Name it otherwise, fields: {{crm_{name}: {column}}}"
+            each.fail(f"{name!r} has a meaning of its own for customers", remedy, key=named)
         yield name, column
-
-
-def _text_reader(unpack: Reader) -> Reader:
-    def text(value: Any) -> str:
-        if type(value) is str:
-            return value
-        if type(value) is int:
-            return str(value)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, float):
-            return str(int(value)) if value.is_integer() else str(value)
-        value = unpack(value)
-        if isinstance(value, Decimal):
-            return str(value)
-        if isinstance(value, datetime):
-            return value.isoformat()
-        raise ValueError(f"{shown(value)} is not a text")
-
-    return text
-
-
-_NUMBERS = (int, float)
-"""Written as `int | float` in a function it would be made anew for each call."""
-
-
-def _plain_reader(unpack: Reader) -> Reader:
-    def plain(value: Any) -> Any:
-        """Conditions compare scalars and look into lists; an object comes as its JSON text."""
-        if type(value) is str or isinstance(value, _NUMBERS):
-            return value
-        value = unpack(value)
-        if isinstance(value, Decimal):
-            return number(value)
-        if isinstance(value, datetime):
-            return value.isoformat()
-        if isinstance(value, list):
-            return [_json(each) if isinstance(each, dict | list) else each for each in value]
-        return _json(value)
-
-    return plain
-
-
-def _json(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:
-        raise ValueError(f"{shown(value)} cannot be kept: {error}") from None
-
-
-def number(value: Any) -> float:
-    """A finite float from a number or a numeric text. Raises ValueError."""
-    if type(value) is int:
-        return float(value)
-    if isinstance(value, bool) or not isinstance(value, (*_NUMBERS, str, Decimal)):
-        raise ValueError(f"{shown(value)} is not a number")
-    try:
-        parsed = float(value)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a number") from None
-    if not math.isfinite(parsed):
-        raise ValueError(f"{shown(value)} is not a finite number")
-    return parsed
-
-
-def count(value: Any) -> int:
-    """A whole number from 0. Raises ValueError."""
-    if type(value) is int and value >= 0:
-        return value
-    parsed = number(value)
-    if not (parsed.is_integer() and 0 <= parsed < 2**53):
-        raise ValueError(f"{shown(value)} is not a count")
-    return int(parsed)
-
-
-class LocalTime(msgspec.Struct, frozen=True):
-    """What the times of a feed mean: those without an offset are the wall clock of `zone`.
-
-    When clocks go back, a wall clock that comes twice is the earlier one; when they go forward, one
-    that never comes is taken with the offset from before (fold 0 of `datetime`). With
-    `ignore_offset` an offset that is there is an artefact, and the wall clock holds.
-    """
-
-    zone: ZoneInfo | None = None
-    ignore_offset: bool = False
-
-    def utc(self, moment: datetime) -> datetime:
-        """Raises ValueError for a time without an offset where no zone is known; OverflowError."""
-        if self.ignore_offset:
-            moment = moment.replace(tzinfo=None)
-        if moment.tzinfo is UTC:
-            return moment
-        if moment.tzinfo is None:
-            if self.zone is None:
-                raise ValueError(
-                    f"{moment.isoformat()} has no offset: say in which zone it is meant, zone: Europe/Berlin"
-                )
-            moment = moment.replace(tzinfo=self.zone)
-        return moment.astimezone(UTC)
-
-    def iso(self, text: str) -> datetime:
-        """ISO 8601 `text` in UTC. Raises ValueError or OverflowError."""
-        return self.utc(_from_iso(text.removesuffix("Z") if self.ignore_offset else text))
-
-    def iso_text(self, text: str) -> str:
-        """ISO 8601 `text` as RFC 3339 text in UTC. Raises ValueError or OverflowError."""
-        if self.ignore_offset or not _UTC_TEXT(text):
-            return utc_text(self.iso(text))
-        # Formatting a datetime costs ten times as much as reading one.
-        plausible(_from_iso(text))
-        return text if len(text) in (20, 27) else text[:-1].ljust(26, "0") + "Z"
-
-
-def _from_iso(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{shown(text)} is not an ISO 8601 time") from None
-
-
-def read_local_time(node: Node) -> LocalTime:
-    """The keys `zone` and `offset` of `node`."""
-    zone = ZoneInfo(read_zone(node["zone"])) if node.has("zone") else None
-    ignore_offset = node.has("offset") and bool(node["offset"].choice("ignore"))
-    if ignore_offset and zone is None:
-        node.fail(
-            "without its offset a time means nothing", "Add the zone of the wall clock: zone: Europe/Berlin"
-        )
-    return LocalTime(zone, ignore_offset)
-
-
-def utc_text(moment: datetime) -> str:
-    """RFC 3339 text of a `moment` that is in UTC. Raises ValueError when it is not plausible."""
-    return plausible(moment).isoformat()[:-6] + "Z"
-
-
-def plausible(moment: datetime) -> datetime:
-    """`moment`. Raises ValueError for a stand-in such as the year 9999, which no calendar reaches."""
-    if moment.year not in _YEARS:
-        raise ValueError(f"{moment.isoformat()} is outside the years {_YEARS[0]} to {_YEARS[-1]}")
-    return moment
-
-
-def parse(data: bytes, what: str) -> Any:
-    """The JSON in `data`; `what` names it in the reason. Raises Undecodable.
-
-    A schema registry's serializer puts a zero byte and the schema's id, four bytes, before it.
-    """
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        reason = f"the {what} is not JSON: {error}"
-    if data[:1] == b"\0":
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(data[5:])
-    raise Undecodable(reason)
-
-
-def shown(value: Any) -> str:
-    """`value` in a reason for people: short, whatever it is."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    text = repr(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def listed(row: Row) -> str:
-    """The columns of `row`, for a reason."""
-    names = list(row)
-    return ", ".join(names[:30])[:600] + (", ..." if len(names) > 30 else "") or "none"

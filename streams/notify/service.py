@@ -29,8 +29,9 @@ def serve(
 ) -> None:
     """Hand each escalation to `send` until `stopped`. `channel` names what remembers how far it is.
 
-    What `send` refuses, or what is no escalation, goes to the dead letters. Raises KafkaException
-    for what the broker answers, and whatever else `send` raises, before the escalation counts as told.
+    One of a path in the shadow is read and told to nobody. What `send` refuses, or what is no
+    escalation, goes to the dead letters. Raises KafkaException for what the broker answers, and
+    whatever else `send` raises, before the escalation counts as told.
     """
     group = f"{topics.app}-notify"
     consumer = Consumer(
@@ -66,7 +67,9 @@ def _hand_over(
     message: Message, send: Callable[[Escalation], None], topics: Topics, letters: PlainProducer
 ) -> None:
     try:
-        send(_read(message))
+        escalation = _read(message)
+        if not escalation.shadow:
+            send(escalation)
     except Refused as error:
         log.warning("%s-%d@%d: %s", message.topic, message.partition, message.offset, error)
         letters.write(topics.dead_letters.name, [dead_letter(message, str(error))])

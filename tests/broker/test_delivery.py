@@ -544,10 +544,10 @@ def test_an_entry_that_is_none_goes_to_the_dead_letters_and_the_rest_goes_on(pla
 def test_a_change_that_cannot_be_applied_holds_up_no_other(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fragile(compiled: Any, record: Any, at: Any = None, change: Change | None = None) -> Any:
+    def fragile(compiled: Any, record: Any, at: Any, change: Change | None, *others: Any) -> Any:
         if change is not None and change.fields.get("note") == "boom":
             raise ZeroDivisionError("on purpose")
-        return step(compiled, record, at, change)
+        return step(compiled, record, at, change, *others)
 
     monkeypatch.setattr("streams.core.partition.step", fragile)
     place.owner().process(

@@ -186,46 +186,50 @@ def baselines() -> Baselines:
 
 def test_tallies_of_partitions_add_up() -> None:
     found = baselines().look_up(ENTERPRISE, 0.9, 12)
-    assert found is not None
+    assert found.limit is not None
     assert within_error(found.limit, 40 * DAY)
     assert (found.group, found.completed, found.ongoing, found.skipped) == (ENTERPRISE, 12, 1, ())
 
 
 def test_a_group_with_too_few_falls_back_to_a_wider_one() -> None:
     found = baselines().look_up(ENTERPRISE, 0.8, 30)
-    assert found is not None
+    assert found.limit is not None
     assert within_error(found.limit, 10 * DAY)
     assert (found.group, found.completed, found.ongoing) == ((PROPOSAL,), 100, 5)
     assert found.skipped == (Skipped(ENTERPRISE, 12, 1),)
     assert found.text("deals") == (
-        "80 % of similar deals (stage=Proposal) leave within 9d 23h: 100 left, 5 still there; "
-        "too few with segment=enterprise (12 of 30 needed)"
+        "of 105 similar deals (stage=Proposal), 5 of them still there, 80 % had left by 9d 23h; "
+        "too few with segment=enterprise (12 of 30 needed), so all with stage=Proposal"
     )
 
 
 def test_a_group_nobody_has_seen_falls_back_to_all_unless_told_not_to() -> None:
     unknown: Group = (("stage", "Legal"), ("segment", "small"))
     found = baselines().look_up(unknown, 0.5, 30)
-    assert found is not None
     assert found.text("deals") == (
-        "50 % of similar deals (all there are) leave within 9d 23h: 100 left, 5 still there; "
-        "too few with segment=small (0 of 30 needed); too few with stage=Legal (0 of 30 needed)"
+        "of 105 similar deals, 5 of them still there, 50 % had left by 9d 23h; "
+        "too few with segment=small (0 of 30 needed), "
+        "too few with stage=Legal (0 of 30 needed), so all there are"
     )
-    assert baselines().look_up(unknown, 0.5, 30, keep=1) is None
+    kept = baselines().look_up(unknown, 0.5, 30, keep=1)
+    assert kept.limit is None
+    assert kept.text("deals") == (
+        "no similar deals to go by: too few with segment=small (0 of 30 needed), "
+        "too few with stage=Legal (0 of 30 needed)"
+    )
 
 
 def test_what_is_still_there_is_no_sample() -> None:
     few = Baselines(0, [Tally((GroupTally(SMALL, Stays.of([DAY]), Stays.of([DAY] * 99)),))])
-    assert few.look_up(SMALL, 0.01, 2) is None
+    assert few.look_up(SMALL, 0.01, 2).limit is None
 
 
 def test_a_group_in_which_too_many_are_still_there_falls_back() -> None:
     stuck = GroupTally(ENTERPRISE, Stays.of([DAY] * 30), Stays.of([90 * DAY] * 10))
     quick = GroupTally(SMALL, Stays.of([2 * DAY] * 300), Stays())
     found = Baselines(0, [Tally((stuck, quick))]).look_up(ENTERPRISE, 0.9, 30)
-    assert found is not None
     assert found.group == (PROPOSAL,)
-    assert found.text("deals").endswith("; too many still there with segment=enterprise (10 of 40)")
+    assert "; too many still there with segment=enterprise (10 of 40), so all with" in found.text("deals")
 
 
 Fields = dict[str, Any]
@@ -236,7 +240,8 @@ def lived(*changes: tuple[int, Fields]) -> list[Record]:
     states: list[Record] = []
     for offset, (at, fields) in enumerate(changes):
         op: Any = fields.get("op", "upsert")
-        facts = {name: value for name, value in fields.items() if name != "op"}
+        facts = {"created": rfc3339(changes[0][0])} if not states else {}
+        facts |= {name: value for name, value in fields.items() if name != "op"}
         change = Change(
             record="deal:1",
             op=op,
@@ -344,7 +349,7 @@ class Worker:
             at=EPOCH + timedelta(microseconds=at),
             feed="crm",
             source=Source("crm", 0, at),
-            fields={} if "op" in fields else fields,
+            fields={} if "op" in fields else {"created": rfc3339(at), **fields},
         )
         after = self.records[key] = records.apply(before, change, at)[0]
         if before is not None and (stayed := stay_ended(before, after)) is not None:

@@ -12,13 +12,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.core.calendar import Calendar, due
+from streams.core.calendar import ALWAYS, Calendar, due
+from streams.core.clocks.run import Run, run_from
+from streams.core.document import Node
+from streams.core.spans import Span, read_span
 from streams.core.timestamps import SECOND
 
 Fact = dict[str, Any]
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,42 +81,35 @@ def closing_time(calendar: Calendar, at: int) -> int:
     return calendar.subtract(midnight, 1) + 1
 
 
-def target_met(calendar: Calendar, fact: Fact, start: int, pauses: list[tuple[int, int]]) -> int:
-    amount, unit = fact["target"].split()
-    unit = unit.removesuffix("s")
-    if unit == "day":
-        met = calendar.add_days(start, int(amount))
-        paused = sum(calendar.worked(*pause) for pause in pauses)
-        if paused:
-            met = calendar.add(met, paused)
-    else:
-        met = due(calendar, start, int(amount) * SECONDS[unit] * SECOND, pauses)
-    return closing_time(calendar, met) if fact["end_of_day"] else met
+def span(text: str) -> Span:
+    """A target: its days are working days."""
+    return read_span(Node(text.replace("day", "working day")), ALWAYS)
 
 
-def escalated(calendar: Calendar, offset: dict[str, int], at: int) -> int:
+def target_met(run: Run, fact: Fact) -> int:
+    met = run.due(span(fact["target"]))
+    return closing_time(run.calendar, met) if fact["end_of_day"] else met
+
+
+def escalated(run: Run, offset: dict[str, int], at: int) -> int:
     (unit, amount), *more = offset.items()
     assert not more
-    if unit == "days":
-        return calendar.add_days(at, amount)
-    micros = amount * SECONDS[unit.removesuffix("s")] * SECOND
-    return calendar.add(at, micros) if micros > 0 else calendar.subtract(at, -micros)
+    if amount < 0:
+        return run.before(at, span(f"{-amount} {unit}"))
+    return run_from(at, run.calendar, run.pauses).due(span(f"{amount} {unit}"))
 
 
 def clock(calendar: Calendar, fact: Fact, start: int) -> int:
     """The moment a clock fact asks for, or the seconds."""
-    pauses = [(moment(a, calendar.zone), moment(b, calendar.zone)) for a, b in fact["pauses"]]
+    pauses = sorted((moment(a, calendar.zone), moment(b, calendar.zone)) for a, b in fact["pauses"])
+    run = run_from(start, calendar, pauses if "without pauses" not in fact["what"] else [])
     match fact["what"]:
         case "paused working seconds":
-            return sum(calendar.worked(*pause) for pause in pauses) // SECOND
-        case "due without pauses":
-            return target_met(calendar, fact, start, [])
-        case "due with pauses":
-            return target_met(calendar, fact, start, pauses)
-        case "escalation without pauses":
-            return escalated(calendar, fact["escalation_offset"], target_met(calendar, fact, start, []))
-        case "escalation with pauses":
-            return escalated(calendar, fact["escalation_offset"], target_met(calendar, fact, start, pauses))
+            return run.paused(max((end for _, end in pauses), default=start)) // SECOND
+        case "due without pauses" | "due with pauses":
+            return target_met(run, fact)
+        case "escalation without pauses" | "escalation with pauses":
+            return escalated(run, fact["escalation_offset"], target_met(run, fact))
         case what:
             raise AssertionError(f"unknown question {what!r}")
 

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from streams.core.document import Node, Problem
-from streams.core.entries import Change
+from streams.core.entries import Change, Said
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.feeds.csv import CsvFeed, read_feed
 from streams.feeds.files import FileProblem, changes_in_order, messages_in_order, read_messages
@@ -58,6 +58,35 @@ def test_a_row_is_an_upsert_at_its_time() -> None:
 def test_the_empty_text_and_the_markers_are_null_and_a_missing_column_is_absent() -> None:
     assert change(feed().decode(row(who="?", opened=""))).fields == {"owner": None, "created": None}
     assert change(feed().decode(row())).fields == {}
+
+
+def test_each_row_with_a_text_says_it() -> None:
+    record = {
+        "kind": "ticket",
+        "id": "number",
+        "by": {"field": "role", "person": ["agent"], "customer": ["caller"]},
+        "said": {"text": "comment", "public": {"field": "type", "is": ["reply"]}},
+        "responded": "answered",
+        "merged": "parent",
+    }
+    reader = feed(record=record)
+    cells = {"role": "caller", "comment": "Hello?", "type": "reply", "answered": "?", "parent": "INC7"}
+    first = change(reader.decode(row(1, **cells)))
+    assert (first.by, first.said) == ("customer", Said("Hello?"))
+    assert first.fields == {"responded": None, "merged": "ticket:INC7"}
+    again = change(reader.decode(row(2, **cells)))
+    assert (again.said, again.order) == (first.said, (*(first.order or ())[:1], 2))
+    silent = change(reader.decode(row(3, **{**cells, "comment": "", "answered": "29/2/2016 02:00"})))
+    assert (silent.by, silent.said) == ("customer", None)
+    assert silent.fields == {"responded": "2016-02-29T01:00:00Z", "merged": "ticket:INC7"}
+    assert change(reader.decode(row(4))).said is None
+
+
+def test_columns_of_what_was_said_may_not_be_withheld() -> None:
+    record = {**BASE["record"], "said": {"text": "comment"}, "by": "role"}
+    for column in ("comment", "role"):
+        with pytest.raises(Problem, match="withheld and read"):
+            feed(record=record, withhold=[column])
 
 
 def test_the_topic_is_the_feeds_name_unless_it_is_given() -> None:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from streams.core.document import Node, Problem
-from streams.core.entries import Change
+from streams.core.entries import Change, Said
 from streams.feeds import Feed, Message, PassedOver, Undecodable
 from streams.feeds.files import read_messages
 from streams.feeds.formats import read_feed
@@ -147,6 +147,63 @@ def test_a_delete_is_read_from_its_key_alone() -> None:
 def test_a_delete_without_a_key_takes_the_id_from_before() -> None:
     decoded = change(feed(stage="status").decode(event("d", before={"id": 7, "status": "new"})))
     assert (decoded.record, decoded.fields) == ("ticket:7", {})
+
+
+COMMENTS: dict[str, Any] = {
+    "format": "debezium",
+    "topic": "crmdb.crm.comments",
+    "record": {
+        "kind": "ticket",
+        "id": "ticket_id",
+        "by": {"field": "role", "customer": ["end-user"], "person": ["agent"]},
+        "said": {"text": "body", "channel": {"always": "email"}},
+    },
+}
+COMMENT = {"id": 55, "ticket_id": 7, "role": "end-user", "body": "Still broken"}
+
+
+@pytest.mark.parametrize(("op", "is_said"), [("c", True), ("r", True), ("u", False)])
+def test_a_message_is_said_once_when_its_row_is_inserted_or_read_by_a_snapshot(
+    op: str, is_said: bool
+) -> None:
+    decoded = change(feed(COMMENTS).decode(event(op, before=None, after=COMMENT)))
+    assert (decoded.record, decoded.by, decoded.fields) == ("ticket:7", "customer", {})
+    assert decoded.said == (Said("Still broken", "email") if is_said else None)
+    # A snapshot's rows all have the lsn of the snapshot, and none of two messages replaces the other.
+    assert decoded.order == (None if is_said else (500, 1))
+
+
+def test_an_inserted_row_that_says_nothing_keeps_its_order() -> None:
+    decoded = change(feed(COMMENTS).decode(event("c", after={**COMMENT, "body": None})))
+    assert (decoded.said, decoded.order) == (None, (500, 1))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"id": 55},
+        {"ticket_id": 7, "seq": 3},
+        {"schema": {"type": "struct", "fields": []}, "payload": {"id": 55}},
+        55,
+        None,
+    ],
+)
+def test_a_message_that_is_deleted_deletes_no_record(key: Any) -> None:
+    reader = feed(COMMENTS)
+    delete = event("d", key=key, before=COMMENT)
+    for each in (delete, message(None, key=key, timestamp=1)):
+        decoded = reader.decode(each)
+        assert isinstance(decoded, PassedOver)
+    assert reader.decode(delete) == PassedOver(
+        "a delete of a message, which is no delete of the record it was about"
+    )
+
+
+def test_a_table_of_records_that_say_something_is_deleted_from_as_any_other() -> None:
+    tickets = feed(stage="status", said={"text": "description"})
+    decoded = change(tickets.decode(event("d", key={"id": 7}, before={"id": 7, "description": "Help"})))
+    assert (decoded.record, decoded.op, decoded.said) == ("ticket:7", "delete", None)
+    assert change(tickets.decode(message(None, key={"id": 7}, timestamp=1))).op == "delete"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from streams.core import entries
 from streams.core.document import Node
+from streams.core.entries import MOST_TEXT
 from streams.feeds import Feed, Message, PassedOver, Undecodable
+from streams.feeds.customers import WithCustomers
 from streams.feeds.formats import read_feed
 
 RECORD = {
@@ -20,35 +22,49 @@ RECORD = {
     "stage": {"field": "stage", "closed": ["done"]},
     "priority": {"field": "priority", "values": {1: "urgent"}},
     "contacts": "count",
+    "customer": "who",
+    "merged": "into",
+    "by": {"field": "role", "person": ["agent"], "customer": ["end-user", 1]},
+    "said": {
+        "text": "body",
+        "channel": "via",
+        "public": "shown",
+        "automatic": {"field": "via", "is": ["auto"]},
+        "negativity": {"field": "mood", "best": 5, "worst": 1},
+    },
+    "planned": "touched",
+    "scored": "touched",
     "health": "score",
     "fields": ["extra"],
 }
-DEBEZIUM = read_feed(
-    "tickets",
-    Node(
-        {
-            "format": "debezium",
-            "topic": "t",
-            "record": {
-                **RECORD,
-                "created": {"field": "at", "unit": "us", "zone": "Europe/Berlin"},
-                "touched": "touched",
-                "value": {"field": "arr", "scale": 2},
-            },
-        }
-    ),
-)
-CSV = read_feed(
-    "rows",
-    Node(
-        {
-            "format": "csv",
-            "at": "at",
-            "time": {"format": "iso", "zone": "Europe/Berlin"},
-            "order": ["at", "count"],
-            "record": {**RECORD, "created": "touched", "value": "arr"},
-        }
-    ),
+
+
+def debezium(record: dict[str, Any]) -> Feed:
+    record = {
+        **record,
+        "created": {"field": "at", "unit": "us", "zone": "Europe/Berlin"},
+        "touched": "touched",
+        "value": {"field": "arr", "scale": 2},
+    }
+    return read_feed("tickets", Node({"format": "debezium", "topic": "t", "record": record}))
+
+
+DEBEZIUM = WithCustomers(debezium(RECORD))
+# Where nothing is said, a delete is read otherwise.
+SILENT = debezium({key: value for key, value in RECORD.items() if key != "said"})
+CSV = WithCustomers(
+    read_feed(
+        "rows",
+        Node(
+            {
+                "format": "csv",
+                "at": "at",
+                "time": {"format": "iso", "zone": "Europe/Berlin"},
+                "order": ["at", "count"],
+                "record": {**RECORD, "created": "touched", "value": "arr"},
+            }
+        ),
+    )
 )
 
 ROW = {
@@ -62,9 +78,16 @@ ROW = {
     "at": 1793527199500000,
     "touched": "2026-11-03T08:00:00.25Z",
     "arr": "D0I2",
+    "into": 8,
+    "role": "end-user",
+    "body": "Is anybody there?",
+    "via": "email",
+    "shown": True,
+    "mood": 2,
 }
 SAMPLES: list[Any] = [
     {"op": "u", "before": None, "after": ROW, "source": {"ts_us": 1795418456434437, "lsn": 26608232}},
+    {"op": "c", "before": None, "after": ROW, "source": {"ts_us": 1795418456434437, "lsn": 26608232}},
     {"op": "d", "before": {"id": 7}, "after": None, "source": {"ts_ms": 1795418456434, "lsn": None}},
     {
         "schema": {
@@ -149,7 +172,8 @@ def check(feed: Feed, key: bytes | None, value: bytes | None, timestamp: int | N
         assert 0 < len(decoded.reason) < 1500
         return
     for change in decoded:
-        assert change.record.startswith("ticket:")
+        assert change.record.startswith(("ticket:", "customer:"))
+        assert change.said is None or len(change.said.text) <= MOST_TEXT
         assert entries.decode(entries.encode(change)) == change
 
 
@@ -157,6 +181,7 @@ def check(feed: Feed, key: bytes | None, value: bytes | None, timestamp: int | N
 @given(st.none() | st.binary(max_size=200), st.none() | st.binary(max_size=200), st.none() | st.integers())
 def test_random_bytes(key: bytes | None, value: bytes | None, timestamp: int | None) -> None:
     check(DEBEZIUM, key, value, timestamp)
+    check(SILENT, key, value, timestamp)
     check(CSV, key, value, timestamp)
 
 
@@ -164,6 +189,7 @@ def test_random_bytes(key: bytes | None, value: bytes | None, timestamp: int | N
 @given(mutated())
 def test_mutated_samples(value: bytes) -> None:
     check(DEBEZIUM, b'{"id": 7}', value)
+    check(SILENT, b'{"id": 7}', value)
     check(CSV, None, value)
 
 
@@ -171,6 +197,7 @@ def test_mutated_samples(value: bytes) -> None:
 @given(anything, st.integers() | st.none())
 def test_any_key_of_a_tombstone(key: Any, timestamp: int | None) -> None:
     check(DEBEZIUM, orjson.dumps(key), None, timestamp)
+    check(SILENT, orjson.dumps(key), None, timestamp)
 
 
 def test_deep_nesting_wherever_it_is() -> None:
@@ -178,9 +205,12 @@ def test_deep_nesting_wherever_it_is() -> None:
         for opening, closing in (("[", "]"), ('{"a":', "}")):
             deep = opening * depth + "1" + closing * depth
             check(DEBEZIUM, None, deep.encode())
+            check(SILENT, None, deep.encode())
             check(CSV, None, deep.encode())
             check(DEBEZIUM, deep.encode(), None, 1)
+            check(SILENT, deep.encode(), None, 1)
             for column in ROW:
                 row = orjson.dumps({**ROW, column: "HERE"}).decode().replace('"HERE"', deep)
-                check(DEBEZIUM, None, b'{"op":"u","source":{"ts_us":1},"after":' + row.encode() + b"}")
+                check(DEBEZIUM, None, b'{"op":"c","source":{"ts_us":1},"after":' + row.encode() + b"}")
+                check(SILENT, None, b'{"op":"u","source":{"ts_us":1},"after":' + row.encode() + b"}")
                 check(CSV, None, row.encode())

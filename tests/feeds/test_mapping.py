@@ -1,16 +1,19 @@
 """What the `record` of a feed makes of rows, and how it is refused where it is wrong."""
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from streams.core.document import Node, Problem
-from streams.core.record import FACTS
+from streams.core.record import FACTS, MOMENTS
 from streams.feeds import Undecodable
 from streams.feeds.debezium import DebeziumValues
 from streams.feeds.formats import read_feed
-from streams.feeds.mapping import MOMENTS, RecordMapping, read_mapping
+from streams.feeds.mapping import RecordMapping, read_mapping
 
 
 def mapping(**record: Any) -> RecordMapping:
@@ -129,6 +132,30 @@ def test_a_column_that_a_row_lacks_gives_no_field_and_a_null_gives_none() -> Non
     }
 
 
+@pytest.mark.parametrize("name", MOMENTS)
+def test_every_moment_of_a_record_has_a_column(name: str) -> None:
+    read = mapping(**{name: "c"})
+    assert read.read({"c": "2026-03-02T10:00:00+01:00"}) == {name: "2026-03-02T09:00:00Z"}
+    assert read.read({"c": None}) == {name: None}
+    with pytest.raises(Undecodable, match=f"{name}, column 'c'"):
+        read.read({"c": "soon"})
+
+
+@pytest.mark.parametrize(
+    ("value", "record"), [(12, "ticket:12"), ("A-1", "ticket:A-1"), (None, None), ("", None)]
+)
+def test_a_merged_record_names_the_one_it_has_become_part_of(value: Any, record: str | None) -> None:
+    assert mapping(merged="into").read({"into": value}) == {"merged": record}
+    assert mapping(merged="into").read({}) == {}
+
+
+@pytest.mark.parametrize("name", ["issue", "issue_status", "visit"])
+def test_a_further_field_cannot_take_a_name_that_says_something_of_customers(name: str) -> None:
+    with pytest.raises(Problem, match="of its own for customers") as caught:
+        mapping(fields={name: "column"})
+    assert caught.value.position == ("record", "fields", name)
+
+
 @pytest.mark.parametrize("name", sorted({*FACTS, *MOMENTS}))
 def test_a_further_field_cannot_take_the_name_of_one_that_every_record_has(name: str) -> None:
     for fields, position in (([name], (0,)), ({name: "column"}, (name,))):
@@ -174,6 +201,7 @@ def test_a_further_field_cannot_take_the_name_of_one_that_every_record_has(name:
         ({"created": {"field": "a", "format": "iso"}}, ("created", "format"), "unknown key", "unit"),
         ({"health": {"field": "a", "currency": "b"}}, ("health", "currency"), "unknown key", "scale"),
         ({"contacts": {"field": "a"}}, ("contacts",), "a mapping", "name of a column"),
+        ({"merged": ["a", "b"]}, ("merged",), "a list", "name of a column"),
         ({"fields": [["a"]]}, ("fields", 0), "a list", "text"),
     ],
 )
@@ -207,3 +235,22 @@ def test_an_unknown_format_is_met_with_the_known_ones(
         read_feed("tickets", Node(node, ("feeds", "tickets")))
     assert message in caught.value.message
     assert remedy in caught.value.remedy
+
+
+def test_the_example_of_the_documentation_gives_what_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text(encoding="utf-8")
+    block = page.split("```yaml\n")[1].split("```")[0]
+    feeds = {
+        name: read_feed(name, Node(each)) for name, each in yaml.load(block, yaml.BaseLoader)["feeds"].items()
+    }
+    every = {"created", "touched", "entered"}
+    assert feeds["comments"].kinds["ticket"].facts - every == {
+        *("customer", "by", "heard", "asked", "responded", "replied"),
+    }
+    # Each key has its row.
+    keys = {
+        key for row in page.split("## `by`")[0].splitlines() for key in re.findall("`([a-z]+)`", row[:40])
+    }
+    with pytest.raises(Problem) as caught:
+        mapping(nothing="c")
+    assert set(caught.value.remedy.split("Known here: ")[1].split(", ")) <= keys

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from streams.core.escalation import Escalation, encode
 from streams.feeds import Message
@@ -58,6 +60,16 @@ class Notified:
         """In this process, for the channel "here"."""
         deadline = time.monotonic() + SECONDS
         serve(self._connection, self._topics, "here", send, lambda: until() or time.monotonic() > deadline)
+
+    def committed(self) -> int:
+        """How far the channel "here" is."""
+        consumer = Consumer(self._connection.settings(**{"group.id": f"{self._topics.app}-notify-here"}))
+        try:
+            (place,) = consumer.committed([TopicPartition(self._topics.escalations.name, 0)], 10)
+        finally:
+            consumer.close()
+        offset: int = place.offset
+        return offset
 
     def notify(self, *arguments: str, **env: str) -> Done:
         """To its end, which comes by itself only where something is wrong."""
@@ -217,6 +229,16 @@ def test_what_is_no_escalation_goes_to_the_dead_letters(notified: Notified) -> N
     assert [letter.value for letter in letters] == broken
     for letter in letters:
         assert dict(letter.headers)["escalations.reason"]
+
+
+def test_what_is_in_the_shadow_is_told_to_nobody_and_is_done_with(notified: Notified) -> None:
+    shadows = [msgspec.structs.replace(escalation(n), shadow=True) for n in (1, 3)]
+    notified.write(shadows[0], escalation(2), shadows[1])
+    got: list[Escalation] = []
+    notified.serve(got.append, lambda: notified.committed() == 3)
+    assert got == [escalation(2)]
+    assert notified.committed() == 3
+    assert notified.dead_letters() == []
 
 
 def test_what_was_not_handed_over_comes_again(notified: Notified) -> None:

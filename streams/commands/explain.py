@@ -1,0 +1,159 @@
+"""`escalations explain`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.exit_codes import NO
+from streams.commands.options import (
+    BROKER,
+    CONFIG,
+    FILES,
+    Moment,
+    examples,
+    feed_named,
+    messages_of,
+    workers_topics,
+)
+
+if TYPE_CHECKING:
+    from streams.config import Config
+    from streams.core.explain import Explanation
+    from streams.core.record import Record
+    from streams.core.rules import Rules
+
+
+@click.command(
+    "explain",
+    epilog=examples(
+        "escalations explain ticket:4711",
+        "escalations explain ticket:1 --feed tickets --at 2026-03-05T09:00:00Z tickets.csv",
+        "escalations explain deal:7 --path deal-stalled --json",
+    ),
+)
+@CONFIG
+@click.option("--path", "name", help="Only this path. [default: every path about the record]")
+@click.option("--at", type=Moment(), help="As of when. [default: now, or the end of the files]")
+@click.option("--feed", help="Which feed of the configuration the files are of.")
+@BROKER
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each path, a line each.")
+@click.argument("record", metavar="RECORD")
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=FILES)
+def command(
+    path: Path,
+    name: str | None,
+    at: int | None,
+    feed: str | None,
+    broker: str,
+    as_json: bool,
+    record: str,
+    files: tuple[Path, ...],
+) -> None:
+    """Why a record has escalated, and why not.
+
+    RECORD is named kind:id. For each path: every condition with its value, the arithmetic of its
+    clock, what is missing, and what comes next and to whom. With --feed and FILE, from a history;
+    without, from what the running workers know. Exit 1 when the record is not known.
+    """
+    import msgspec
+
+    from streams.config import load
+    from streams.core.document import did_you_mean
+    from streams.core.explain import explain
+
+    if bool(feed) != bool(files):
+        raise click.UsageError("Give --feed NAME and FILE..., or neither to ask the running workers.")
+    config = load(path)
+    known = [each.name for each in config.rules.paths]
+    if name is not None and name not in known:
+        hint = f"{did_you_mean(name, known)}Known: {', '.join(known)}"
+        raise click.BadParameter(f"there is no path {name!r}. {hint}", param_hint="--path")
+    found = (
+        _from_history(config, feed, files, record, at) if feed else _from_workers(config, broker, record, at)
+    )
+    if found is None:
+        click.echo(f"escalations: nothing is known of {record}{' at that time' if at else ''}", err=True)
+        sys.exit(NO)
+    rules, state, at = found
+    if at < state.at:
+        raise click.BadParameter(
+            "the workers know the record as it is now; for an earlier moment give --feed and its history",
+            param_hint="--at",
+        )
+    explanations = [each for each in explain(rules, state, at) if name in (None, each.path)]
+    if not explanations:
+        click.echo(f"escalations: no path is about records such as {record}", err=True)
+        sys.exit(NO)
+    for each in explanations:
+        if as_json:
+            click.echo(msgspec.json.encode(each))
+        else:
+            _show(each)
+
+
+def _from_history(
+    config: "Config", feed: str, files: tuple[Path, ...], record: str, at: int | None
+) -> "tuple[Rules, Record, int] | None":
+    from collections import deque
+
+    from streams.backtest.history import read_history
+    from streams.backtest.replay import replay
+    from streams.core.partition import Partition
+    from streams.core.timestamps import micros
+    from streams.progress import counted
+
+    named = feed_named(config, feed)
+    history = read_history(named, counted(messages_of(named, files), "reading"))
+    if history.problem is not None:
+        raise history.problem
+    partition = Partition([(0, config.rules)])
+    changes = counted(history.changes, "replaying", len(history.changes))
+    deque(replay(config.rules, changes, at, partition), maxlen=0)
+    state = partition.records.get(record)
+    if state is None:
+        return None
+    return partition.rules[-1][1], state, micros(history.changes[-1].at) if at is None else at
+
+
+def _from_workers(
+    config: "Config", broker: str, record: str, at: int | None
+) -> "tuple[Rules, Record, int] | None":
+    from datetime import UTC, datetime
+
+    from streams.agents.states import state_of
+    from streams.core.timestamps import micros
+    from streams.log.connection import Connection
+
+    connection = Connection(broker)
+    found = state_of(connection, workers_topics(config, connection), record)
+    return None if found is None else (*found, micros(datetime.now(UTC)) if at is None else at)
+
+
+def _show(each: "Explanation") -> None:
+    click.echo(f"{each.path}: {each.verdict}")
+    click.echo(f"  {each.summary}")
+    if each.because:
+        click.echo(f"  because: {each.because}")
+    for line in _clauses(each.clauses, "  "):
+        click.echo(line)
+    for key, value in each.clock.items():
+        click.echo(f"  {key}: {value}")
+    for person in each.next.people if each.next else ():
+        click.echo(f"  then {person['for']} {', '.join(person['found'])}: {person['because']}")
+    click.echo(f"  as of {each.at}, rules {each.version}")
+
+
+def _clauses(clauses: list[dict[str, object]], indent: str) -> list[str]:
+    lines = []
+    for clause in clauses:
+        mark = "yes" if clause["holds"] else "no "
+        if "field" in clause:
+            lines.append(f"{indent}{mark} {clause['field']} is {clause['is']!r}, wanted: {clause['wanted']}")
+            continue
+        (word,) = clause.keys() - {"holds"}
+        parts = clause[word]
+        assert isinstance(parts, list)
+        lines += [f"{indent}{mark} {word} of:", *_clauses(parts, indent + "    ")]
+    return lines
