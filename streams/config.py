@@ -30,6 +30,8 @@ _NOUNS = {
     "calendars": "calendar",
     "people": "person",
     "teams": "team",
+    "roles": "role",
+    "rotas": "rota",
     "paths": "path",
     "notify": "channel",
 }
@@ -241,6 +243,13 @@ def _check_fields(feeds: Mapping[str, Feed], compiled: Rules) -> Iterator[Proble
                     f"{did_you_mean(clause.field, fields)}Known here: {', '.join(fields)}",
                     key=True,
                 )
+        for place, name in _asked(path, compiled):
+            if name not in fields:
+                yield Problem(
+                    place,
+                    f"no feed brings a field {name!r} of a {path.about}, which decides who is found here",
+                    f"{did_you_mean(name, fields)}Known here: {', '.join(fields)}",
+                )
         for place, needed in _needs(path, compiled):
             if needed not in facts:
                 what, remedy = _SOURCES.get(needed, (needed, "Name it in `fields`"))
@@ -250,6 +259,18 @@ def _check_fields(feeds: Mapping[str, Feed], compiled: Rules) -> Iterator[Proble
                     f"{remedy} under `record` of the feed: {' or '.join(matching)}",
                     key=True,
                 )
+
+
+def _asked(path: rules.Path, compiled: Rules) -> Iterator[tuple[Position, str]]:
+    """The fields that decide who is found for a step, each with the place that asks for it."""
+    for number, step in enumerate(compiled.document["paths"][path.name]["steps"]):
+        for action in ("notify", "reassign"):
+            recipients = step.get(action) or ()
+            many = isinstance(recipients, list)
+            for index, asked in enumerate(recipients if many else [recipients] if recipients else ()):
+                name = compiled.directory.fact(asked)
+                if name is not None:
+                    yield ("paths", path.name, "steps", number, action, *([index] if many else [])), name
 
 
 def _needs(path: rules.Path, compiled: Rules) -> Iterator[tuple[Position, str]]:

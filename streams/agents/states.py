@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from streams.agents.records import RULES, rules_in
 from streams.core import record
+from streams.core.baselines import Similar
 from streams.core.record import Record
 from streams.core.rules import Rules
 from streams.log.connection import Connection
@@ -39,6 +40,8 @@ def state_of(connection: Connection, topics: Topics, key: str) -> tuple[Rules, R
     for (partition, each), value in values.items():
         if each == key.encode():
             state = record.decode(value)
-            rules = [rules for _, rules in rules_in(values[partition, RULES])]
-            return next(each for each in rules if each.version == state.rules), state
+            here = {name: part for (number, name), part in values.items() if number == partition}
+            known = Similar(partition, topics.partitions, here).baselines(state.at)
+            rules = [rules for _, rules in rules_in(here[RULES])]
+            return next(each for each in rules if each.version == state.rules).knowing(known), state
     return None

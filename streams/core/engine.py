@@ -9,7 +9,7 @@ import msgspec
 from streams.core.entries import Change, Command
 from streams.core.episodes import ABSENT, drop, heed, judge, refusal, take
 from streams.core.escalation import Escalation
-from streams.core.record import Record, apply, earliest, is_news
+from streams.core.record import COMMANDS, Record, apply, earliest, is_news
 from streams.core.rules import Rules
 from streams.core.timestamps import micros
 from streams.core.triggers.trigger import Now
@@ -113,6 +113,8 @@ def _judge(
 
 
 def _obey(rules: Rules, record: Record, command: Command, at: int, decisions: list[Escalation]) -> Record:
+    if command.id in record.heeded:
+        return record
     standings = dict(record.standings)
     heeded = False
     for path in rules.about(record.kind):
@@ -123,4 +125,10 @@ def _obey(rules: Rules, record: Record, command: Command, at: int, decisions: li
             heeded = True
     if not heeded:
         return record
-    return msgspec.structs.replace(record, at=at, due=earliest(standings), standings=standings)
+    return msgspec.structs.replace(
+        record,
+        at=at,
+        due=earliest(standings),
+        standings=standings,
+        heeded=(*record.heeded, command.id)[-COMMANDS:],
+    )

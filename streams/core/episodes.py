@@ -435,7 +435,14 @@ def people(choices: list[Choice], taker: Choice | None) -> list[dict[str, Any]]:
     """Who was chosen for what, and why, as in the reason of an escalation."""
     named = [("notify", choice) for choice in choices] + ([("reassign", taker)] if taker else [])
     return [
-        {"for": action, "asked": choice.asked, "found": list(choice.found), "because": choice.because}
+        {
+            "for": action,
+            "asked": choice.asked,
+            "found": list(choice.found),
+            "because": choice.because,
+            # To be counted: where nobody was found, the paths or the people need a look.
+            **({"fallback": True} if choice.fallback else {}),
+        }
         for action, choice in named
     ]
 

@@ -122,7 +122,8 @@ def _next(rules: Rules, path: Path, record: Record, standing: Standing) -> Next 
     if due is None:
         return None
     if standing.ending is not None:
-        return Next(rfc3339(due), "resolves", standing.told)
+        back = standing.since is not None and standing.since <= due
+        return Next(rfc3339(due), "goes on" if back else "resolves", standing.told)
     warns = not standing.step and standing.start is not None and due < standing.start
     number = 0 if warns else min(standing.step, len(path.steps) - 1)
     choices, taker = choose(rules, path, record, number, due)

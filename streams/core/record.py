@@ -14,6 +14,9 @@ HEALTH_HISTORY = 32
 VISITS = 64
 """How many contacts of a customer are kept; the oldest go first."""
 
+COMMANDS = 16
+"""Of how many commands a record keeps that it has obeyed them."""
+
 FEEDS = VISITS
 """Of how many feeds a record keeps what it took last; those that have been silent longest go first.
 A customer has one for each issue."""
@@ -101,6 +104,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     visits: of a customer, its contacts, oldest first. issues: the records they were about that are not
         closed, with their status.
     was: the value before the present one, of the fields for which some path asks that.
+    heeded: ids of the commands obeyed last, by which one that is written again is known.
     standings: by path. applied: by feed.
     """
 
@@ -133,6 +137,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     fields: dict[str, Any] = {}
     was: dict[str, Any] = {}
     deleted: bool = False
+    heeded: tuple[str, ...] = ()
     standings: dict[str, Standing] = {}
     applied: dict[str, Applied] = {}
 

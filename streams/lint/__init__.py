@@ -3,7 +3,7 @@ says of each what it finds and why.
 
 A check tells what can be shown from the file alone. Those that others make already, on loading,
 are not repeated: a threshold on the wrong side of `clear`, a warning after the breach, a path about a kind
-of record without a feed.
+of record without a feed, a recipient in a field that no feed brings.
 """
 
 from dataclasses import replace
@@ -14,7 +14,6 @@ from streams.core.document import Problem
 from streams.diagnostics import Diagnostic
 from streams.lint import (
     acknowledgement_without_end,
-    always_fallback,
     calendar_without_hours,
     duplicate_step,
     flood_risk,
@@ -39,7 +38,6 @@ from streams.yaml_source import YamlDocument
 
 CHECKS: dict[str, Check] = {
     "acknowledgement-without-end": acknowledgement_without_end.check,
-    "always-fallback": always_fallback.check,
     "calendar-without-hours": calendar_without_hours.check,
     "duplicate-step": duplicate_step.check,
     "flood-risk": flood_risk.check,

@@ -28,7 +28,7 @@ def text(escalation: Escalation) -> str:
         f"    path {escalation.path}, {what} {escalation.step}, severity {escalation.severity}",
     ]
     lines += [
-        f"    {person['for']} {' and '.join(person['found'])}: {person['because']}"
+        f"    {person['for']} {' and '.join(person['found']) or 'nobody'}: {person['because']}"
         for person in escalation.reason.get("people", ())
     ]
     return "\n".join(lines)

@@ -506,7 +506,6 @@ def test_a_command_that_is_written_twice_is_obeyed_once(story: str) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="a record does not keep which commands it has obeyed")
 def test_a_command_that_is_written_again_after_it_was_taken_back_is_obeyed_once() -> None:
     story = f"{ON}09:30 bert acknowledge id=a\n09:40 bert reopen id=b\n"
     again = f"{story}09:50 late 09:30 bert acknowledge id=a\n15:00"

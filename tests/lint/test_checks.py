@@ -96,7 +96,7 @@ def test_what_is_shipped_has_neither_errors_nor_warnings(path: Path) -> None:
             {
                 "p": path(
                     when="{untouched: 2d, calendar: office}",
-                    give_up="72h",
+                    give_up="70h",
                     steps="[{notify: owner}, {after: 3 working days, notify: bert}]",
                 )
             },
@@ -136,6 +136,27 @@ def test_what_is_shipped_has_neither_errors_nor_warnings(path: Path) -> None:
         ),
         ("never-fires", {"p": path("{region: {starts_with: a}, not: {region: {starts_with: b}}}")}),
         ("never-fires", {"p": path("{all: [{tier: {at_least: 3}}, {tier: {at_most: 3}}]}")}),
+        (
+            "never-fires",
+            {"p": path("{tier: {empty: false}, not: {any: [{tier: {above: 3}}, {tier: {at_most: 3}}]}}")},
+        ),
+        ("never-fires", {"p": path("{tier: {is: gold, changed: {from: silver}}}")}),
+        ("never-fires", {"p": path("{tier: {at_least: 1, at_most: 1}, not: {tier: [1, '1.0']}}")}),
+        (
+            "never-fires",
+            {"p": path("{value: {below: 9 EUR}}", "{value: {falls_below: 50 EUR, clear: 60 EUR}}")},
+        ),
+        ("flood-risk", {"p": path(when="{health: {unusual: 1, clear: 0.5, least: 5 points}}")}),
+        (
+            "unreachable-step",
+            {
+                "p": path(
+                    when="{untouched: 2d, calendar: office}",
+                    give_up="20 working hours",
+                    steps="[{after: 9h, notify: owner}, {after: 20 working hours, notify: bert}]",
+                )
+            },
+        ),
         ("same-fire", {"a": path("{region: a}"), "b": path("{region: b}", steps="[{notify: bert}]")}),
         ("same-fire", {"a": path(), "b": path(steps="[{after: 1d, notify: bert}]")}),
         ("same-fire", {"a": path(), "b": path(shadow="true")}),
@@ -186,6 +207,11 @@ def test_each_keeps_still_where_nothing_can_be_shown(
         ("never-fires", "error", {"p": path("{stage: null}", "{in_stage: 2d}")}),
         ("never-fires", "error", {"p": path("{merged: 'ticket:1'}")}),
         ("never-fires", "error", {"p": path("{region: {contains: a}, not: {region: {contains: a}}}")}),
+        (
+            "never-fires",
+            "error",
+            {"p": path("{value: {at_least: 70 EUR}}", "{value: {falls_below: 50 EUR, clear: 60 EUR}}")},
+        ),
         ("never-fires", "error", {"p": path("{currency: USD}", "{value: {crosses: 9 EUR, clear: 8 EUR}}")}),
         ("same-fire", "warning", {"a": path("{status: [open, paused]}"), "b": path()}),
         (
@@ -248,6 +274,41 @@ class TestIgnoring:
         text = f"  a: {path(shadow='true')}  b: {path('{region: x}', shadow='true')}"
         head = HEAD.replace("paths:\n", "paths:  # check: ignore shadow-path, overlap\n")
         assert of(tmp_path, text, head) == []
+
+
+def feed(name: str, record: str) -> str:
+    """The head with one more feed."""
+    more = f"  {name}: {{format: debezium, topic: {name}, record: {record}}}\n"
+    return HEAD.replace("calendars:\n", f"{more}calendars:\n")
+
+
+def test_a_stage_is_closed_only_where_each_feed_says_so(tmp_path: Path) -> None:
+    solved = f"  p: {path('{stage: solved}')}"
+    for closed, never in (("[solved]", True), ("[done]", False)):
+        head = feed("chats", f"{{kind: ticket, id: id, stage: {{field: state, closed: {closed}}}}}")
+        assert ("never-fires" in names(of(tmp_path, solved, head))) is never
+
+
+def test_a_feed_that_tells_of_customers_serves_the_paths_about_them(tmp_path: Path) -> None:
+    mails = "{kind: mail, id: id, customer: sender, by: side, said: {text: body}}"
+    when = "{contacts: 3, within: 1d, unresolved: false}"
+    customers = f"  c: {{about: customer, when: {when}, steps: [{{notify: bert}}]}}\n"
+    tickets = f"  p: {path()}"
+    assert "no-path" in names(of(tmp_path, tickets, feed("mails", mails)))
+    assert "no-path" not in names(of(tmp_path, tickets + customers, feed("mails", mails)))
+
+
+def test_what_waits_in_other_calendars_does_not_fire_at_the_same_moment(tmp_path: Path) -> None:
+    head = HEAD.replace("people:\n", '  night: {open: {mon-sun: "20:00-24:00"}}\npeople:\n')
+    text = "".join(
+        f"  {calendar}: "
+        + path(
+            when=f"{{value: {{crosses: 9 EUR, clear: 8 EUR}}, calendar: {calendar}}}",
+            steps="[{after: 2 working hours, notify: owner}]",
+        )
+        for calendar in ("office", "night")
+    )
+    assert of(tmp_path, text, head) == []
 
 
 def test_findings_are_in_the_order_of_the_file(tmp_path: Path) -> None:
