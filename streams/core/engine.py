@@ -102,7 +102,7 @@ def _judge(
         if anew and rules.predecessor(path) is None:
             was = drop(rules, record, path.name, was, now.at, decisions)
         standing = judge(rules, path, record, before, was, now, decisions)
-        if standing != ABSENT:
+        if standing is not ABSENT and standing != ABSENT:
             standings[path.name] = standing
     if anew:
         for name in sorted(standings.keys() - {path.name for path in paths}):

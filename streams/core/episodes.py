@@ -39,6 +39,9 @@ def judge(
 ) -> Standing:
     """Where `path` stands with `record`, some of whose facts are others than in `before`."""
     here = record.alive and holds(path.where, record)
+    if not here and was is ABSENT and not path.trigger.remembers:
+        # Most paths, most of the time.
+        return ABSENT
     anew = record.rules != rules.version
     old = rules.predecessor(path) if anew else path
     since = None

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 
-from streams.core import customers
 from streams.lint.finding import Finding, Subject
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     about = {path.about for path in subject.paths}
     for name, feed in subject.config.feeds.items():
-        # What tells of customers serves the paths about them.
-        serves = customers.KIND in about and any("customer" in each.fields for each in feed.kinds.values())
-        if about.isdisjoint(feed.kinds) and not serves:
+        # What tells of customers brings them, too, where a path is about them.
+        if about.isdisjoint(feed.kinds):
             kinds = " and ".join(feed.kinds)
             yield Finding(
                 "info",

@@ -138,10 +138,10 @@ def test_what_is_shipped_has_neither_errors_nor_warnings(path: Path) -> None:
         ("never-fires", {"p": path("{all: [{tier: {at_least: 3}}, {tier: {at_most: 3}}]}")}),
         (
             "never-fires",
-            {"p": path("{tier: {empty: false}, not: {any: [{tier: {above: 3}}, {tier: {at_most: 3}}]}}")},
+            {"p": path("{not: {any: [{stage: {above: 3}}, {stage: {at_most: 3}}, {stage: [null, '']}]}}")},
         ),
         ("never-fires", {"p": path("{tier: {is: gold, changed: {from: silver}}}")}),
-        ("never-fires", {"p": path("{tier: {at_least: 1, at_most: 1}, not: {tier: [1, '1.0']}}")}),
+        ("never-fires", {"p": path("{stage: {at_least: 1, at_most: 1}, not: {stage: [1, '1.0']}}")}),
         (
             "never-fires",
             {"p": path("{value: {below: 9 EUR}}", "{value: {falls_below: 50 EUR, clear: 60 EUR}}")},
@@ -153,7 +153,8 @@ def test_what_is_shipped_has_neither_errors_nor_warnings(path: Path) -> None:
                 "p": path(
                     when="{untouched: 2d, calendar: office}",
                     give_up="20 working hours",
-                    steps="[{after: 9h, notify: owner}, {after: 20 working hours, notify: bert}]",
+                    steps="[{after: 9 working hours, notify: owner},"
+                    " {after: 20 working hours, notify: bert}]",
                 )
             },
         ),
