@@ -21,6 +21,10 @@ COMMANDS = (
     "explain",
     "run",
     "open",
+    "ack",
+    "snooze",
+    "noise",
+    "reopen",
     "notify",
     "demo",
 )
@@ -62,6 +66,7 @@ class _Main(click.Group):
 def _exit_code(error: Exception) -> int | None:
     from confluent_kafka import KafkaError, KafkaException
 
+    from streams.agents.commands import CommandRefused, NoAnswer
     from streams.config import ConfigError
     from streams.feeds.files import FileProblem
     from streams.log.connection import BrokerUnavailable
@@ -74,11 +79,11 @@ def _exit_code(error: Exception) -> int | None:
 
     silence = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)
     match error:
-        case FileProblem() | NoSuchTopic():
+        case CommandRefused() | FileProblem() | NoSuchTopic():
             return NO
         case ConfigError() | StoreInUse() | TopicMismatch():
             return WRONG_USE
-        case BrokerError() | BrokerUnavailable() | Unreachable():
+        case BrokerError() | BrokerUnavailable() | NoAnswer() | Unreachable():
             return UNAVAILABLE
         case KafkaException():
             cause = error.args[0]

@@ -26,6 +26,8 @@ from streams.core.triggers.trigger import Now
 ABSENT = Standing()
 
 _PAUSES: dict[str, Any] = {"acknowledge": "acknowledged", "snooze": "snoozed", "noise": "noise"}
+EVENTS: dict[str, Event] = {**_PAUSES, "reopen": "reopened"}
+"""What an episode that heeds a command says, by what the command does."""
 
 
 def judge(
