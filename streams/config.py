@@ -269,7 +269,8 @@ def _asked(path: rules.Path, compiled: Rules) -> Iterator[tuple[Position, str]]:
             many = isinstance(recipients, list)
             for index, asked in enumerate(recipients if many else [recipients] if recipients else ()):
                 name = compiled.directory.fact(asked)
-                if name is not None:
+                # Without an owner the fallback is told, and a path may well be content with that.
+                if name is not None and name != "owner":
                     yield ("paths", path.name, "steps", number, action, *([index] if many else [])), name
 
 

@@ -515,3 +515,12 @@ def test_broken_data_is_never_more_than_a_config_error(tmp_path: Path, data: st.
     else:
         holder[key] = data.draw(VALUES)
     loads_or_says_why(written(tmp_path, json.dumps(document, ensure_ascii=False)))
+
+
+def test_a_field_that_decides_who_is_told_must_come_from_a_feed(tmp_path: Path) -> None:
+    text = GOOD.replace("- notify: owner\n", "- notify: [bert, field:contry]\n", 1)
+    (problem,) = problems(written(tmp_path, text))
+    assert problem.message == "no feed brings a field 'contry' of a ticket, which decides who is found here"
+    assert problem.where == "paths.ticket-untouched.steps[0].notify[1]"
+    assert problem.remedy.startswith("Did you mean 'country'?")
+    assert load(written(tmp_path, text.replace("field:contry", "field:country")))
