@@ -5,6 +5,7 @@ the position; after the commit the local store. So all of a batch is done or non
 worker that has lost its partition can write nothing more.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from streams.agents import computing
 from streams.core import entries, escalation, record
 from streams.core.baselines import Similar
 from streams.core.document import Problems
-from streams.core.entries import Change
+from streams.core.entries import Change, Command
 from streams.core.escalation import Escalation
 from streams.core.partition import FeedMarks, NoRules, Partition
 from streams.core.rules import Rules, read_rules
@@ -58,6 +59,12 @@ def rules_in(value: bytes) -> list[tuple[int, Rules]]:
         if problems:
             raise ValueError(f"the state holds rules that cannot be read: {problems[0]}")
     return rules
+
+
+def time_in(values: Mapping[bytes, bytes]) -> int | None:
+    """To which moment (microseconds UTC) time had come in a partition whose table holds `values`."""
+    value = values.get(POSITION)
+    return None if value is None else _positions.decode(value).now
 
 
 class RecordsPartition:
@@ -112,6 +119,9 @@ class RecordsPartition:
                     decisions += self._fold(message.value or b"")
                 except _NotApplied as error:
                     letters.append(dead_letter(message, str(error)))
+        for key, trouble in self._partition.troubles:
+            log.error("%s stands still until it changes: %r", key, trouble)
+        self._partition.troubles.clear()
         return decisions, letters
 
     def _fold(self, value: bytes) -> list[Escalation]:
@@ -124,7 +134,7 @@ class RecordsPartition:
         except NoRules:
             raise
         except Exception as error:
-            if not isinstance(entry, Change):
+            if not isinstance(entry, Change | Command):
                 raise
             # One record's trouble must not hold up the others; its state is as it was.
             log.exception("%s could not be applied", entry.record)

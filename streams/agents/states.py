@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from streams.agents.records import RULES, rules_in
+from streams.agents.records import RULES, rules_in, time_in
 from streams.core import record
 from streams.core.baselines import Similar
 from streams.core.record import Record
@@ -41,7 +41,7 @@ def state_of(connection: Connection, topics: Topics, key: str) -> tuple[Rules, R
         if each == key.encode():
             state = record.decode(value)
             here = {name: part for (number, name), part in values.items() if number == partition}
-            known = Similar(partition, topics.partitions, here).baselines(state.at)
+            known = Similar(partition, topics.partitions, here).baselines(time_in(here) or state.at)
             rules = [rules for _, rules in rules_in(here[RULES])]
             return next(each for each in rules if each.version == state.rules).knowing(known), state
     return None

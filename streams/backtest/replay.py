@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from streams.core.entries import Change
+from streams.core.entries import Change, Command
 from streams.core.escalation import Escalation
 from streams.core.partition import Partition
 from streams.core.rules import Rules
@@ -10,9 +10,12 @@ from streams.core.timestamps import micros
 
 
 def replay(
-    rules: Rules, changes: Iterable[Change], until: int | None = None, into: Partition | None = None
+    rules: Rules,
+    changes: Iterable[Change | Command],
+    until: int | None = None,
+    into: Partition | None = None,
 ) -> Iterator[Escalation]:
-    """What `rules` would have decided on `changes`, which come in the order of time.
+    """What `rules` would have decided on `changes` and commands, which come in the order of time.
 
     Time runs on to `until` (microseconds) after the last change; by default it ends with it.
     Changes after `until` are not read. A partition to fold `into`, made of the same rules, shows
@@ -43,3 +46,5 @@ def _advance(partition: Partition, to: int) -> Iterator[Escalation]:
         for entry in said:
             yield from partition.fold(entry)
     yield from partition.advance(to)
+    for _, error in partition.troubles:
+        raise error

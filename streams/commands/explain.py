@@ -73,8 +73,13 @@ def command(
     found = (
         _from_history(config, feed, files, record, at) if feed else _from_workers(config, broker, record, at)
     )
+    kinds = sorted({each.about for each in config.rules.paths})
     if found is None:
-        click.echo(f"escalations: nothing is known of {record}{' at that time' if at else ''}", err=True)
+        hint = (
+            "" if record.partition(":")[0] in kinds else f". A record is kind:id; kinds: {', '.join(kinds)}"
+        )
+        when = "" if at is None else " by that time"
+        click.echo(f"escalations: nothing is known of {record}{when}{hint}", err=True)
         sys.exit(NO)
     rules, state, at = found
     if at < state.at:
@@ -84,7 +89,8 @@ def command(
         )
     explanations = [each for each in explain(rules, state, at) if name in (None, each.path)]
     if not explanations:
-        click.echo(f"escalations: no path is about records such as {record}", err=True)
+        what = "no path is about such records" if name is None else f"{name} is not about such records"
+        click.echo(f"escalations: {record}: {what}", err=True)
         sys.exit(NO)
     for each in explanations:
         if as_json:

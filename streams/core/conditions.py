@@ -45,12 +45,6 @@ class Amount(msgspec.Struct, frozen=True):
         number = f"{self.number:,.2f}".removesuffix(".00")
         return f"{number} {self.currency}" if self.currency else number
 
-    def reached_by(self, number: Any, record: Record) -> bool:
-        """Whether `number` of `record` reaches this amount. Currencies are never converted."""
-        if self.currency is not None and record.currency != self.currency:
-            return False
-        return (number := _number(number)) is not None and number >= self.number
-
 
 def read_amount(node: Node, *, money: bool) -> Amount:
     """A number, or with `money` a number and a currency."""

@@ -99,7 +99,7 @@ def _judge(
     standings = dict(record.standings)
     for path in paths:
         was = standings.pop(path.name, ABSENT)
-        if anew and rules.predecessor(path) is None:
+        if anew and not (record.rules and rules.predecessor(path)):
             was = drop(rules, record, path.name, was, now.at, decisions)
         standing = judge(rules, path, record, before, was, now, decisions)
         if standing is not ABSENT and standing != ABSENT:

@@ -65,6 +65,9 @@ class Change(
     said: Said | None = None
 
 
+Short = Annotated[str, msgspec.Meta(max_length=200)]
+"""What people name is kept in the state, and must not let it grow."""
+
 Deed = Literal["acknowledge", "snooze", "noise", "reopen"]
 
 
@@ -80,11 +83,11 @@ class Command(
     until: when an acknowledgement or a snooze expires; a snooze needs one.
     """
 
-    id: str
+    id: Short
     record: str
-    path: str | None = None
+    path: Short | None = None
     do: Deed
-    by: str
+    by: Short
     at: Moment
     until: Moment | None = None
 

@@ -45,7 +45,8 @@ def judge(
         # Most paths, most of the time.
         return ABSENT
     anew = record.rules != rules.version
-    old = rules.predecessor(path) if anew else path
+    # For a record that nobody has judged, no path was there before.
+    old = (rules.predecessor(path) if record.rules else None) if anew else path
     since = None
     if here or (path.trigger.remembers and not record.deleted):
         # What another kind of trigger answered means nothing to this one.
@@ -97,6 +98,8 @@ def refusal(standing: Standing, command: Command, at: int) -> str | None:
         noise = standing.pause is not None and standing.pause.kind == "noise"
         dismissed = noise and standing.opened is not None
         return None if dismissed and command.do == "reopen" else "no episode is open"
+    if standing.opened is not None and micros(command.at) < standing.opened:
+        return "it was said before this episode opened"
     if command.do == "reopen":
         return None if standing.pause is not None else "nothing to take back"
     if command.do == "noise":
@@ -256,7 +259,8 @@ def _is_worse(path: Path, record: Record, was: Standing) -> bool:
     if path.rearm is None or path.rearm.worse is None or was.level is None:
         return False
     level = path.trigger.level(record)
-    return level is not None and level >= was.level + path.rearm.worse
+    # Scores and amounts are decimals: 64.1 to 44.1 is worse by 20, whatever binary fractions say.
+    return level is not None and round(level - was.level, 9) >= path.rearm.worse
 
 
 def _go_on(

@@ -107,14 +107,16 @@ def _missing(path: Path, record: Record, standing: Standing) -> list[str]:
         return []
     if not record.alive:
         return [f"the record is {why_ended(record)}"]
-    missing = [
-        f"{clause.field} is {record.fact(clause.field)!r}, wanted: {clause.operator} {clause.wanted}"
-        for clause in path.where
-        if not clause.holds(record)
-    ]
-    if conditions.holds(path.where, record):
-        missing = ["nothing that the trigger watches for has happened, and none of its clocks runs"]
-    return missing
+    missing = [_in_words(part) for part in conditions.explain(path.where, record) if not part["holds"]]
+    return missing or ["nothing that the trigger watches for has happened, and none of its clocks runs"]
+
+
+def _in_words(part: dict[str, Any]) -> str:
+    """A condition that does not hold, as `conditions.explain` has it."""
+    if "field" in part:
+        return f"{part['field']} is {part['is']!r}, wanted: {part['wanted']}"
+    (word,) = part.keys() - {"holds"}
+    return f"wanted: {word} of ({'; '.join(map(_in_words, part[word]))})"
 
 
 def _next(rules: Rules, path: Path, record: Record, standing: Standing) -> Next | None:

@@ -17,7 +17,7 @@ from streams.core.entries import Change, Command, Entry, Mark, NewRules, Tallied
 from streams.core.escalation import Escalation
 from streams.core.record import Record
 from streams.core.rules import Rules, read_rules, version_of
-from streams.core.timestamps import micros
+from streams.core.timestamps import YEARS, micros
 from streams.core.triggers.stage import SIMILAR
 
 
@@ -38,6 +38,7 @@ class Partition:
     `rules`: those in force, oldest first, each with the moment from which they hold; more than
     one only while a newer version, or the same one with more known of similar records, waits for its
     moment. `changed`: keys of the records that the last folds altered; whoever stores them clears it,
+    `troubles` (records that could not go on when time passed, with what was raised),
     and `similar` with it, whose outbox is to be written to every partition of the log. `now`: the
     moment to which time has come; None before it first did.
     """
@@ -63,6 +64,7 @@ class Partition:
         self.records = {} if records is None else records
         self.feeds = {} if feeds is None else feeds
         self.changed: set[str] = set()
+        self.troubles: list[tuple[str, Exception]] = []
         # At most one entry a record, not later than its deadline: a deadline that moves out, as
         # one does with every touch, costs nothing until the old moment comes up.
         self._queue: list[tuple[int, str]] = []
@@ -112,7 +114,7 @@ class Partition:
                 place = self._judged_by(key)
                 # Its latest deadline may have been at that very moment.
                 if place == 0 or (news and place == 1):
-                    decisions += self._step(newer, key, since, news=news)
+                    decisions += self._pass(newer, key, since, news)
             del self.rules[0]
             self._knowing.discard((since, newer.version))
             self.similar.reached(since)
@@ -148,8 +150,17 @@ class Partition:
     def _command(self, command: Command) -> list[Escalation]:
         if command.record not in self.records:
             return []
-        rules, decisions = self._come_to(command.record, micros(command.at))
-        return decisions + self._step(rules, command.record, command=command)
+        for moment in (command.at, command.until):
+            if moment is not None and moment.year not in YEARS:
+                raise ValueError(f"the moment {moment.isoformat()} is outside the years of any calendar")
+        before = self.records[command.record]
+        try:
+            rules, decisions = self._come_to(command.record, micros(command.at))
+            return decisions + self._step(rules, command.record, command=command)
+        except Exception:
+            self.records[command.record] = before
+            self._enqueue(before)
+            raise
 
     def _come_to(self, key: str, at: int) -> tuple[Rules, list[Escalation]]:
         """The rules in force for a record at `at`, and what is decided by each of them up to then."""
@@ -196,10 +207,15 @@ class Partition:
         for moment in self.similar.waiting(self.now):
             self._await(moment)
 
-    def _compared(self, rules: Rules) -> list[str]:
-        """The keys of the records that are compared with similar ones and can be at risk."""
+    def _compared(self, rules: Rules, since: int | None = None) -> list[str]:
+        """The keys of the records that are compared with similar ones and can be at risk: all of them, or
+        those that have come to the moment `since`."""
         kinds = rules.bases.keys()
-        return sorted(key for key, each in self.records.items() if each.kind in kinds and each.alive)
+        return sorted(
+            key
+            for key, each in self.records.items()
+            if (since is None or each.at >= since) and each.kind in kinds and each.alive
+        )
 
     def _hear(self, entry: Tallied) -> list[Escalation]:
         moment = self.similar.hear(entry, self.now)
@@ -211,9 +227,9 @@ class Partition:
         decisions: list[Escalation] = []
         # Records whose feed is ahead of the others have come to that moment already.
         version = self.rules[index][1].version
-        for key in self._compared(self.rules[index][1]):
+        for key in self._compared(self.rules[index][1], moment):
             record = self.records[key]
-            if record.at >= moment and record.rules == version:
+            if record.rules == version:
                 decisions += self._step(self._rules_at(index), key, record.at, news=_NEWS)
         return decisions
 
@@ -274,10 +290,21 @@ class Partition:
             record = self.records[key]
             if record.due == at:
                 rules = self._rules_at(self._judged_by(key) if len(self.rules) > 1 else 0)
-                decisions += self._step(rules, key, at)
+                decisions += self._pass(rules, key, at)
             else:
                 self._enqueue(record)
         return decisions
+
+    def _pass(self, rules: Rules, key: str, at: int, news: frozenset[str] = frozenset()) -> list[Escalation]:
+        """Let time come to `at` for one record. One that cannot go on stands still until it changes, so that
+        it does not hold up the others."""
+        try:
+            return self._step(rules, key, at, news=news)
+        except Exception as error:
+            self.troubles.append((key, error))
+            self.records[key] = msgspec.structs.replace(self.records[key], due=None, rules=rules.version)
+            self.changed.add(key)
+            return []
 
     def _step(
         self,

@@ -11,6 +11,9 @@ from streams.core.timestamps import DAY, from_rfc3339
 HEALTH_HISTORY = 32
 """How many scores of a record's health are kept; the oldest go first."""
 
+PAUSES = 128
+"""How many spans in which a record was not open are kept apart."""
+
 VISITS = 64
 """How many contacts of a customer are kept; the oldest go first."""
 
@@ -239,7 +242,7 @@ def apply(
     elif record.deleted and change.op != "delete":
         # What is made anew under an old key has a life of its own; its past tells only repeats.
         record = msgspec.structs.replace(
-            _first(change, at), rules=record.rules, standings=record.standings, applied=record.applied
+            _first(change, at), standings=record.standings, applied=record.applied
         )
     updates: dict[str, Any] = {}
     extras: dict[str, Any] = {}
@@ -305,7 +308,12 @@ def apply(
         del applied[next(iter(applied))]
     after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
     if tracked and record.applied:
-        was = {name: record.fact(name) for name in tracked if record.fact(name) != after.fact(name)}
+        # The first value that a record comes with is no change.
+        was = {
+            name: old
+            for name in tracked
+            if (old := record.fact(name)) != after.fact(name) and (old is not None or name in known)
+        }
         if was:
             after = msgspec.structs.replace(after, was={**record.was, **was})
     return after, frozenset((*updates, *extras))
@@ -345,6 +353,10 @@ def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
 def _idle(record: Record, status: str, when: int) -> tuple[tuple[int, int | None], ...]:
     """Open the record's idle span when it stops being open, end it when it is open again."""
     spans = record.idle
+    if len(spans) > PAUSES:
+        # The oldest moves up to the next, so that none of its time is lost.
+        (start, end), (following, until), *others = spans
+        spans = ((following - ((end or start) - start), until), *others)
     running = bool(spans) and spans[-1][1] is None
     # A change that comes late ends or begins no span before the one it follows.
     if status != "open" and not running:
@@ -404,8 +416,8 @@ def _visited(record: Record, fields: Mapping[str, Any], when: int, updates: dict
     """
     issue, visits = fields["issue"], record.visits
     seen = any(visit.issue == issue for visit in visits)
-    if "visit" in fields:
-        visit = Visit(when, issue, fields["visit"])
+    visit = Visit(when, issue, fields.get("visit"))
+    if "visit" in fields and visit not in visits:
         visits = tuple(sorted((*visits, visit), key=lambda each: each.at))[-VISITS:]
         updates["visits"] = visits
     # A message alone does not say that what was closed is open again.

@@ -14,6 +14,9 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+YEARS = range(1901, 2199)
+"""Whatever lies in other years is a stand-in such as 9999-12-31, which no calendar reaches."""
+
 
 def micros(moment: datetime) -> int:
     """Microseconds since the epoch of an aware `moment`. Raises TypeError for a naive one."""

@@ -16,7 +16,8 @@ import orjson
 
 from streams.core.calendars import read_zone
 from streams.core.document import Node
-from streams.core.timestamps import micros
+from streams.core.entries import MOST_TEXT
+from streams.core.timestamps import YEARS, micros
 from streams.feeds import Undecodable
 
 Row = dict[str, Any]
@@ -25,8 +26,7 @@ Row = dict[str, Any]
 Reader = Callable[[Any], Any]
 """From a column's value, never None, to a field's. Raises ValueError or ArithmeticError."""
 
-_YEARS = range(1901, 2199)
-EARLIEST, LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (_YEARS.start, _YEARS.stop))
+EARLIEST, LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (YEARS.start, YEARS.stop))
 """Moments from the first up to the last are `plausible`, in microseconds."""
 
 _UTC_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
@@ -60,7 +60,7 @@ def read_column(node: Node, *options: str) -> str:
 def text_reader(unpack: Reader) -> Reader:
     def text(value: Any) -> str:
         if type(value) is str:
-            return value
+            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT]
         if type(value) is int:
             return str(value)
         if isinstance(value, bool):
@@ -77,6 +77,9 @@ def text_reader(unpack: Reader) -> Reader:
     return text
 
 
+MOST_VALUES = 100
+"""How many values of a list are kept."""
+
 _NUMBERS = (int, float)
 """Written as `int | float` in a function it would be made anew for each call."""
 
@@ -84,7 +87,10 @@ _NUMBERS = (int, float)
 def plain_reader(unpack: Reader) -> Reader:
     def plain(value: Any) -> Any:
         """Conditions compare scalars and look into lists; an object comes as its JSON text."""
-        if type(value) is str or isinstance(value, _NUMBERS):
+        if type(value) is str:
+            # A state that outgrows a message could not be kept.
+            return value if len(value) <= MOST_TEXT else value[:MOST_TEXT]
+        if isinstance(value, _NUMBERS):
             return value
         value = unpack(value)
         if isinstance(value, Decimal):
@@ -92,10 +98,16 @@ def plain_reader(unpack: Reader) -> Reader:
         if isinstance(value, datetime):
             return value.isoformat()
         if isinstance(value, list):
-            return [_json(each) if isinstance(each, dict | list) else each for each in value]
-        return _json(value)
+            return [_element(each) for each in value[:MOST_VALUES]]
+        return _json(value)[:MOST_TEXT]
 
     return plain
+
+
+def _element(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        value = _json(value)
+    return value[:MOST_TEXT] if isinstance(value, str) else value
 
 
 def _json(value: Any) -> str:
@@ -193,8 +205,8 @@ def utc_text(moment: datetime) -> str:
 
 def plausible(moment: datetime) -> datetime:
     """`moment`. Raises ValueError for a stand-in such as the year 9999, which no calendar reaches."""
-    if moment.year not in _YEARS:
-        raise ValueError(f"{moment.isoformat()} is outside the years {_YEARS[0]} to {_YEARS[-1]}")
+    if moment.year not in YEARS:
+        raise ValueError(f"{moment.isoformat()} is outside the years {YEARS[0]} to {YEARS[-1]}")
     return moment
 
 

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from streams.backtest.replay import replay
 from streams.core.escalation import Escalation
 from streams.core.explain import explain
 from streams.core.partition import Partition
 from streams.core.rules import Rules
-from streams.core.timestamps import from_rfc3339, micros
+from streams.core.timestamps import from_rfc3339
 from streams.ruletests.document import Expected, Test
 
 Mark = Literal["met", "missing", "unexpected", "different"]
@@ -58,14 +59,7 @@ def run(test: Test, rules: Rules) -> Outcome:
 def play(test: Test, rules: Rules, until: int) -> tuple[Partition, list[Escalation]]:
     """The partition as it is at `until` (microseconds), and what it has decided: as a replay does it."""
     partition = Partition([(0, rules)])
-    decided: list[Escalation] = []
-    for entry in test.entries:
-        at = micros(entry.at)
-        if at > until:
-            break
-        decided += partition.advance(at)
-        decided += partition.fold(entry)
-    return partition, decided + partition.advance(until)
+    return partition, list(replay(rules, test.entries, until, partition))
 
 
 def reasons(escalation: Escalation) -> list[str]:

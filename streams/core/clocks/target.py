@@ -43,7 +43,9 @@ class Targets(msgspec.Struct, frozen=True):
     def of(self, record: Record) -> Target | None:
         if not self:
             return self.other
-        return self.by_value.get(text_of(record.fact(self.by)), self.other)
+        value = text_of(record.fact(self.by))
+        # A field may hold a list, which is no key.
+        return self.by_value.get(value, self.other) if isinstance(value, str) else self.other
 
     def spans(self) -> list[Span]:
         targets = [*self.by_value.values(), *([self.other] if self.other else [])]
