@@ -108,7 +108,7 @@ def _missing(path: Path, record: Record, standing: Standing) -> list[str]:
     if not record.alive:
         return [f"the record is {why_ended(record)}"]
     missing = [_in_words(part) for part in conditions.explain(path.where, record) if not part["holds"]]
-    return missing or ["nothing that the trigger watches for has happened, and none of its clocks runs"]
+    return missing or [path.trigger.missing(record, record.at)]
 
 
 def _in_words(part: dict[str, Any]) -> str:

@@ -1,8 +1,11 @@
 """Why, and why not: for each verdict what a person is told."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from streams.core.entries import Command
+from streams.core.entries import Author, Command, Said
 from streams.core.explain import Explanation, explain
 from streams.core.timestamps import from_rfc3339, moment
 from tests.core.worlds import World, rules
@@ -98,3 +101,79 @@ def test_asking_changes_nothing(world: World) -> None:
     before = world.partition.records["ticket:1"]
     explained(world, "03-09T10:00")
     assert world.partition.records["ticket:1"] is before
+
+
+@pytest.mark.parametrize(
+    ("about", "when", "change", "missing"),
+    [
+        (
+            "ticket",
+            "{clock: first_response, target: 4h}",
+            {"created": "2026-03-02T08:00:00Z", "responded": "2026-03-02T08:30:00Z"},
+            "the first answer was given at 2026-03-02T08:30:00Z",
+        ),
+        ("ticket", "{clock: next_response, target: 4h}", {}, "no first answer has been given yet"),
+        (
+            "ticket",
+            "{clock: next_response, target: 4h}",
+            {"responded": "2026-03-02T08:30:00Z"},
+            "the customer waits for no answer",
+        ),
+        (
+            "ticket",
+            "{clock: resolution, target: {urgent: 4h}}",
+            {"priority": "low"},
+            "there is no target where priority is 'low'",
+        ),
+        (
+            "ticket",
+            "{clock: resolution, target: 4h}",
+            {"created": "2026-03-02T08:00:00Z", "status": "paused"},
+            "the clock stands still since 2026-03-02T09:00:00Z; 1h of the resolution target of 4h used up",
+        ),
+        ("account", "{health: {falls: 20 points, within: 14d}}", {}, "there is no score yet"),
+        (
+            "account",
+            "{health: {falls: 20 points, within: 14d}}",
+            {"health": 80.0},
+            "the score is 80 since 2026-03-02T09:00:00Z; limit 20 points within 14d",
+        ),
+        ("deal", "{value: {crosses: 100 EUR}}", {}, "there is no value"),
+        (
+            "deal",
+            "{value: {crosses: 100 EUR}}",
+            {"value": 50.0, "currency": "EUR"},
+            "value 50 EUR has not crossed 100 EUR",
+        ),
+        (
+            "customer",
+            "{contacts: 3, within: 24h}",
+            {"issue": "ticket:1", "visit": "email"},
+            "1 of 3 contacts within 24h about something unresolved",
+        ),
+        ("ticket", "{text: {phrases: standard}}", {}, "nothing has been said"),
+    ],
+)
+def test_a_trigger_that_is_silent_says_what_there_is(
+    about: str, when: str, change: dict[str, Any], missing: str
+) -> None:
+    world = World(rules(f"paths: {{p: {{about: {about}, when: {when}, steps: [{{notify: owner}}]}}}}"))
+    world.change("03-02T09:00", f"{about}:1", **change)
+    assert explained(world, "03-02T10:00", f"{about}:1").missing == [missing]
+
+
+def test_a_message_that_is_calm_answered_or_not_the_customers_is_told_apart() -> None:
+    world = World(
+        rules("paths: {p: {about: ticket, when: {text: {phrases: standard}}, steps: [{notify: owner}]}}")
+    )
+
+    def told(at: str, by: Author, text: str) -> str:
+        change = world.make(at, owner="anna")
+        world.take(msgspec.structs.replace(change, by=by, said=Said(text)))
+        return explained(world, at).summary
+
+    calm = told("03-02T09:00", "customer", "How do I change my address?")
+    assert calm == "what the customer wrote at 2026-03-02T09:00:00Z has none of the phrases"
+    told("03-02T10:00", "customer", "I want to speak to a manager")
+    ours = told("03-02T11:00", "person", "I am sorry to hear that")
+    assert ours == "the latest message, of 2026-03-02T11:00:00Z, is not the customer's"

@@ -64,6 +64,12 @@ class Contacts(Trigger, frozen=True):
             "unresolved": {issue: record.issues.get(issue, "closed") for issue in issues},
         }
 
+    def missing(self, record: Record, at: int) -> str:
+        counted = self._counted(record.visits, record.issues)
+        latest = len(self._window(counted))
+        about = " about something unresolved" if self.unresolved else ""
+        return f"{latest} of {self.count} contacts within {self.within.text}{about}"
+
     def level(self, record: Record) -> float | None:
         """How many contacts are in the window."""
         return float(len(self._window(self._counted(record.visits, record.issues))))

@@ -90,6 +90,14 @@ class Health(Trigger, frozen=True):
         fell = {} if held is None else {"fell": rfc3339(held)}
         return line, {"score": score, "scored": rfc3339(moment), **fell, **details}
 
+    def missing(self, record: Record, at: int) -> str:
+        if not record.health:
+            return "there is no score yet"
+        moment, score = record.health[-1]
+        _, facts = self.why(record.health, None)
+        needed = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+        return f"the score is {score:g} since {rfc3339(moment)}; {needed}"
+
     def level(self, record: Record) -> float | None:
         return -record.health[-1][1] if record.health else None
 

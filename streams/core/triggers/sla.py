@@ -69,6 +69,20 @@ class Clock(Trigger, frozen=True, kw_only=True):
         run, target = self._certain(record)
         return f"{self._called(target)} used up", self._arithmetic(record, run, target, at)
 
+    def missing(self, record: Record, at: int) -> str:
+        if self.started(record) is None:
+            return self.not_started(record)
+        running = self._running(record)
+        if running is None:
+            return f"there is no target where {self.targets.by} is {record.fact(self.targets.by)!r}"
+        run, target = running
+        since = "" if run.stopped is None else f" since {rfc3339(run.stopped)}"
+        return f"the clock stands still{since}; {hours(run.used(at))} of the {self._called(target)} used up"
+
+    def not_started(self, record: Record) -> str:
+        """Why the clock does not run, for people."""
+        raise NotImplementedError
+
     def warnings(self, record: Record) -> tuple[int, ...]:
         return tuple(at for at, _ in self._warnings(record))
 
@@ -147,6 +161,9 @@ class FirstResponseClock(Clock, frozen=True, kw_only=True):
     def started(self, record: Record) -> int | None:
         return record.created if record.responded is None else None
 
+    def not_started(self, record: Record) -> str:
+        return f"the first answer was given at {rfc3339(record.responded or record.created)}"
+
 
 class NextResponseClock(Clock, frozen=True, kw_only=True):
     kind: ClassVar[str] = "next_response"
@@ -164,6 +181,11 @@ class NextResponseClock(Clock, frozen=True, kw_only=True):
         # A feed that states these moments itself need not clear one when it sets the other.
         answered = responded if record.replied is None else max(responded, record.replied)
         return asked if asked >= answered else None
+
+    def not_started(self, record: Record) -> str:
+        if record.responded is None:
+            return "no first answer has been given yet"
+        return "the customer waits for no answer"
 
 
 class PeriodicUpdateClock(Clock, frozen=True, kw_only=True):

@@ -82,6 +82,21 @@ class Text(Trigger, frozen=True):
         by = f" by {heard.said.channel}" if heard.said.channel else ""
         return f"the customer wrote{by}: {'; '.join(said)}", details
 
+    def missing(self, record: Record, at: int) -> str:
+        heard = record.heard
+        if heard is None:
+            return "nothing has been said"
+        if not wrote(heard.by, heard.said):
+            return f"the latest message, of {rfc3339(heard.at)}, is not the customer's"
+        if self._counts(heard):
+            return f"what the customer wrote at {rfc3339(heard.at)} has been answered"
+        parts = [] if self.phrases is None else ["none of the phrases"]
+        if self.threshold is not None:
+            negativity = _negativity(heard)
+            how = _rests_on(heard) if negativity is None else f"{negativity:g}, {self.threshold:g} is needed"
+            parts.append(f"a negativity of {how}")
+        return f"what the customer wrote at {rfc3339(heard.at)} has {' and '.join(parts)}"
+
     def level(self, record: Record) -> float | None:
         """The negativity of the latest message, if it is the customer's."""
         heard = record.heard

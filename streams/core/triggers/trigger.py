@@ -54,6 +54,10 @@ class Trigger(msgspec.Struct, frozen=True):
         """Why the condition holds at `at`: a line for people, and the arithmetic behind it."""
         raise NotImplementedError
 
+    def missing(self, record: Record, at: int) -> str:
+        """Why it does not hold and no clock of it runs, for people: what there is, and what it would take."""
+        return "nothing that this trigger watches for has happened"
+
     def warnings(self, record: Record) -> tuple[int, ...]:
         """Moments before the condition holds at which to warn that it will, earliest first."""
         return ()

@@ -66,6 +66,12 @@ class ValueCrosses(Trigger, frozen=True):
             "at": rfc3339(at),
         }
 
+    def missing(self, record: Record, at: int) -> str:
+        if record.value is None:
+            return "there is no value"
+        how = "fallen below" if self.downwards else "crossed"
+        return f"value {Amount(record.value, record.currency)} has not {how} {self.threshold}"
+
     def level(self, record: Record) -> float | None:
         if record.value is None:
             return None
