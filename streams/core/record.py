@@ -83,11 +83,13 @@ class Heard(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Visit(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A customer has written: when, about which record, by which channel."""
+    """A customer has written: when, about which record, by which channel. `source`: the partition and the
+    offset of that message, by which a repeat of it is known."""
 
     at: int
     issue: str
     channel: str | None = None
+    source: tuple[int, int] | None = None
 
 
 # Plain data cannot form cycles; there are so many of these that looking for some would cost.
@@ -297,7 +299,7 @@ def apply(
     if change.said is not None or written > 0:
         _converse(record, change, when, updates)
     if "issue" in fields:
-        _visited(record, fields, when, updates)
+        _visited(record, change, when, updates)
     deleted = change.op == "delete"
     if deleted != record.deleted:
         updates["deleted"] = deleted
@@ -409,14 +411,15 @@ def _converse(record: Record, change: Change, when: int, updates: dict[str, Any]
             updates["asked"] = None
 
 
-def _visited(record: Record, fields: Mapping[str, Any], when: int, updates: dict[str, Any]) -> None:
+def _visited(record: Record, change: Change, when: int, updates: dict[str, Any]) -> None:
     """Of a customer: what a record of theirs has come to, and that they have written about it.
 
     Only issues of the contacts that are kept matter; a big customer may have thousands of others.
     """
-    issue, visits = fields["issue"], record.visits
+    fields, visits = change.fields, record.visits
+    issue, source = fields["issue"], (change.source.partition, change.source.offset)
     seen = any(visit.issue == issue for visit in visits)
-    visit = Visit(when, issue, fields.get("visit"))
+    visit = Visit(when, issue, fields.get("visit"), source)
     if "visit" in fields and visit not in visits:
         visits = tuple(sorted((*visits, visit), key=lambda each: each.at))[-VISITS:]
         updates["visits"] = visits

@@ -4,16 +4,19 @@ Beside the records it holds, under keys no record can have, the position up to w
 applied and the rules in force. Both are written in the transaction that writes the states.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.log.connection import Connection, log
 from streams.log.producer import TransactionalProducer
 from streams.log.reader import FETCH_WAIT_MS, SILENCE_SECONDS, rounds
 from streams.log.store import Store
 from streams.log.topics import topic_id
+
+_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class Table:
@@ -50,7 +53,7 @@ class Table:
 
     def _read(self, consumer: Consumer) -> dict[bytes, bytes]:
         here = TopicPartition(self._topic, self._partition)
-        first, end = consumer.get_watermark_offsets(here, timeout=SILENCE_SECONDS)
+        first, end = _ends(consumer, here)
         values = self._store.read()
         start = self._store.position
         changelog = topic_id(self._connection.admin(), self._topic)
@@ -101,6 +104,19 @@ class Table:
 
     def close(self) -> None:
         self._store.close()
+
+
+def _ends(consumer: Consumer, here: TopicPartition) -> tuple[int, int]:
+    """The first and the next offset. A partition that was made just now may have no leader for a moment."""
+    deadline = time.monotonic() + SILENCE_SECONDS
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(here, timeout=SILENCE_SECONDS)
+            return first, end
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class Written:
