@@ -356,7 +356,7 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, _NUMBERS) else None
 
 
-def _text(value: Any) -> Any:
+def text_of(value: Any) -> Any:
     """A value as the text it is compared by, for what is a number in one feed is a text in another."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -388,7 +388,7 @@ def _values(field: str, node: Node) -> tuple[Any, ...]:
         return tuple(each.choice("open", "paused", "closed") for each in nodes)
     if field in _NUMBER_FACTS:
         return tuple(_read_number(field, each) for each in nodes)
-    return tuple(_text(each.scalar()) for each in nodes)
+    return tuple(text_of(each.scalar()) for each in nodes)
 
 
 def _read_number(field: str, node: Node) -> Any:
@@ -398,7 +398,7 @@ def _read_number(field: str, node: Node) -> Any:
     if number is None and value is not None:
         example = f"{field}: {{at_least: {'10000 EUR' if field == 'value' else 3}}}"
         node.fail(f"{value!r} is no number, and {field!r} is one", f"Write a number, or {example}")
-    return _text(number)
+    return text_of(number)
 
 
 def _parts(node: Node) -> tuple[str, ...]:
@@ -409,7 +409,7 @@ def _parts(node: Node) -> tuple[str, ...]:
 
 
 def _listed(node: Node) -> str:
-    return " or ".join("null" if each.value is None else _text(each.value) for each in node.one_or_many())
+    return " or ".join("null" if each.value is None else text_of(each.value) for each in node.one_or_many())
 
 
 # Operators
@@ -423,7 +423,7 @@ def _is(field: str, node: Node) -> _Reading:
         def test(record: Record) -> bool:
             value = get(record)
             # Not always the set: a field may hold a list, which has no hash.
-            return value in texts if type(value) is str else _text(value) in values
+            return value in texts if type(value) is str else text_of(value) in values
 
         return test
 
@@ -437,7 +437,7 @@ def _not(field: str, node: Node) -> _Reading:
     def build(get: Get) -> Test:
         def test(record: Record) -> bool:
             value = get(record)
-            return value not in texts if type(value) is str else _text(value) not in values
+            return value not in texts if type(value) is str else text_of(value) not in values
 
         return test
 
@@ -532,10 +532,10 @@ def _contains(field: str, node: Node) -> _Reading:
             value = get(record)
             if isinstance(value, _LISTS):
                 for each in value:  # noqa: SIM110 - as in holds()
-                    if _text(each) in parts:
+                    if text_of(each) in parts:
                         return True
                 return False
-            value = _text(value)
+            value = text_of(value)
             if type(value) is str:
                 for part in parts:
                     if part in value:
@@ -552,7 +552,7 @@ def _starts_with(field: str, node: Node) -> _Reading:
 
     def build(get: Get) -> Test:
         def test(record: Record) -> bool:
-            value = _text(get(record))
+            value = text_of(get(record))
             return type(value) is str and value.startswith(parts)
 
         return test
@@ -565,7 +565,7 @@ def _ignoring_case(field: str, node: Node) -> _Reading:
 
     def build(get: Get) -> Test:
         def test(record: Record) -> bool:
-            value = _text(get(record))
+            value = text_of(get(record))
             return type(value) is str and value.casefold() in texts
 
         return test
@@ -597,8 +597,8 @@ def _changed(field: str, node: Node) -> _Reading:
             was = record.was
             return (
                 field in was
-                and (before is None or _text(was[field]) in before)
-                and (after is None or _text(get(record)) in after)
+                and (before is None or text_of(was[field]) in before)
+                and (after is None or text_of(get(record)) in after)
             )
 
         return test

@@ -64,7 +64,7 @@ def _explain(rules: Rules, path: Path, record: Record, at: int) -> Explanation:
     standing = record.standings.get(path.name, ABSENT)
     verdict = _verdict(standing, at)
     coming = _next(rules, path, record, standing)
-    missing = _missing(path, record, standing)
+    missing = _missing(path, record, standing, at)
     because: str | None = None
     clock: dict[str, Any] = {}
     if standing.since is not None:
@@ -102,13 +102,13 @@ def _verdict(standing: Standing, at: int) -> Verdict:
     return "warned" if standing.warned else "waiting"
 
 
-def _missing(path: Path, record: Record, standing: Standing) -> list[str]:
+def _missing(path: Path, record: Record, standing: Standing, at: int) -> list[str]:
     if standing.start is not None:
         return []
     if not record.alive:
         return [f"the record is {why_ended(record)}"]
     missing = [_in_words(part) for part in conditions.explain(path.where, record) if not part["holds"]]
-    return missing or [path.trigger.missing(record, record.at)]
+    return missing or [path.trigger.missing(record, at)]
 
 
 def _in_words(part: dict[str, Any]) -> str:

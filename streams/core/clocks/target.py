@@ -14,7 +14,7 @@ from types import MappingProxyType
 import msgspec
 
 from streams.core.calendar import Calendar
-from streams.core.conditions import _text as text_of
+from streams.core.conditions import text_of
 from streams.core.document import Node
 from streams.core.record import MOMENTS, Record
 from streams.core.spans import Span, read_span
