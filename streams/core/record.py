@@ -244,7 +244,7 @@ def apply(
     elif record.deleted and change.op != "delete":
         # What is made anew under an old key has a life of its own; its past tells only repeats.
         record = msgspec.structs.replace(
-            _first(change, at), standings=record.standings, applied=record.applied
+            _first(change, at), rules=record.rules, standings=record.standings, applied=record.applied
         )
     updates: dict[str, Any] = {}
     extras: dict[str, Any] = {}

@@ -5,6 +5,7 @@ A member of a consumer group reads a topic as the worker does; its agent notes w
 """
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Member:
         self.app = faust.App(
             topic.name,
             broker=url,
+            datadir=tempfile.mkdtemp(prefix="escalations-faust-"),
             autodiscover=False,
             web_enabled=False,
             store="memory://",

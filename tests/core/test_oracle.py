@@ -164,6 +164,10 @@ def decided(rule: Rule, history: list[Fact | Said]) -> list[Event]:
     Rule("value", 100, ((0, "owner"),)),
     [Fact(0, {"value": 100}), Fact(10, deleted=True), Fact(20, {"value": 100})],
 )
+@example(
+    Rule("in_stage", 30, ((0, "owner"),), rearm=60),
+    [Fact(0, {"stage": "a"}), Fact(30, deleted=True), Fact(30, {"stage": "a"})],
+)
 def test_the_engine_decides_what_the_oracle_foresees(rule: Rule, history: list[Fact | Said]) -> None:
     assert decided(rule, history) == foresee(rule, history, END)
 
