@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from streams.agents import computing
-from streams.core import entries, escalation, record
+from streams.core import entries, escalation
 from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.entries import Change, Command
@@ -90,9 +90,7 @@ class RecordsPartition:
             position = _positions.decode(value)
             self.position, feeds, now = position.offset, position.feeds, position.now
         rules = rules_in(values.pop(RULES, b"[]"))
-        records = {
-            key.decode(): record.decode(value) for key, value in values.items() if not key.startswith(b":")
-        }
+        records = {key.decode(): value for key, value in values.items() if not key.startswith(b":")}
         similar = Similar(self._number, self._topics.partitions, values)
         self._partition = Partition(rules, records, feeds, similar, now)
         self._known_rules = self._versions()
@@ -165,7 +163,8 @@ class RecordsPartition:
     def _news(self) -> dict[bytes, bytes]:
         """What of the table has changed since the last commit."""
         partition = self._partition
-        values = {key.encode(): record.encode(partition.records[key]) for key in sorted(partition.changed)}
+        encoded = partition.records.encoded
+        values = {key.encode(): encoded[key] for key in sorted(partition.changed)}
         values |= partition.similar.news()
         values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds, partition.now))
         if self._known_rules != self._versions():

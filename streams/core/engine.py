@@ -10,7 +10,7 @@ from streams.core.entries import Change, Command
 from streams.core.episodes import ABSENT, drop, heed, judge, refusal, take
 from streams.core.escalation import Escalation
 from streams.core.record import COMMANDS, Record, apply, earliest, is_news
-from streams.core.rules import Rules
+from streams.core.rules import Path, Rules
 from streams.core.timestamps import micros
 from streams.core.triggers.trigger import Now
 
@@ -46,12 +46,11 @@ def step(
         record = before = _catch_up(rules, record, at, decisions)
         if command is not None:
             record = _catch_up(rules, _obey(rules, record, command, at, decisions), at, decisions)
+    changed = news
     if change is None:
         when = at
-    changed = news
-    if change is not None:
-        kind = record.kind if record is not None else change.record.partition(":")[0]
-        record, changed = apply(record, change, at, when, rules.tracked.get(kind, frozenset()))
+    else:
+        record, changed = apply(record, change, at, when, rules.tracked)
         if before is not None and before.deleted != record.deleted:
             changed |= {"deleted"}
             if not record.deleted:
@@ -62,11 +61,13 @@ def step(
             before = record
     if record is None:
         return None, decisions
-    if changed or record.rules != rules.version:
+    anew = record.rules != rules.version
+    paths = rules.about(record.kind) if anew else rules.reading(record.kind, changed) if changed else ()
+    if paths or anew:
         now = Now(at, when, changed, change.by if change is not None else None)
-        judged = _judge(rules, record, before, now, decisions)
+        judged = _judge(rules, record, before, paths, now, decisions)
         # News alters few of the many records that it may concern; the others need not be stored again.
-        if not news or judged.rules != record.rules or judged.standings != record.standings:
+        if not news or anew or judged.standings != record.standings:
             record = _catch_up(rules, judged, at, decisions)
     return record, decisions
 
@@ -89,13 +90,16 @@ def _catch_up(rules: Rules, record: Record, at: int, decisions: list[Escalation]
 
 
 def _judge(
-    rules: Rules, record: Record, before: Record | None, now: Now, decisions: list[Escalation]
+    rules: Rules,
+    record: Record,
+    before: Record | None,
+    paths: tuple[Path, ...],
+    now: Now,
+    decisions: list[Escalation],
 ) -> Record:
-    """Where the paths stand with `record` now that the facts named in `now.changed` are others."""
+    """Where `paths` stand with `record` now that the facts named in `now.changed` are others; where other
+    rules judged it last, they are all there are."""
     anew = record.rules != rules.version
-    paths = rules.about(record.kind) if anew else rules.reading(record.kind, now.changed)
-    if not (paths or anew):
-        return record
     standings = dict(record.standings)
     for path in paths:
         was = standings.pop(path.name, ABSENT)

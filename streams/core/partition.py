@@ -15,7 +15,7 @@ from streams.core.document import Problems
 from streams.core.engine import step
 from streams.core.entries import Change, Command, Entry, Mark, NewRules, Tallied, Tick
 from streams.core.escalation import Escalation
-from streams.core.record import Record
+from streams.core.records import Records
 from streams.core.rules import Rules, read_rules, version_of
 from streams.core.timestamps import YEARS, micros
 from streams.core.triggers.stage import SIMILAR
@@ -33,7 +33,7 @@ class FeedMarks(msgspec.Struct):
 
 
 class Partition:
-    """The state of one log partition. Mutable; the records in it are not.
+    """The state of one log partition. Mutable; the records in it, given as bytes, are not.
 
     `rules`: those in force, oldest first, each with the moment from which they hold; more than
     one only while a newer version, or the same one with more known of similar records, waits for its
@@ -46,7 +46,7 @@ class Partition:
     def __init__(
         self,
         rules: Iterable[tuple[int, Rules]] = (),
-        records: dict[str, Record] | None = None,
+        records: dict[str, bytes] | None = None,
         feeds: dict[str, FeedMarks] | None = None,
         similar: Similar | None = None,
         now: int | None = None,
@@ -61,7 +61,7 @@ class Partition:
         self._begun = False
         if self.rules:
             self._compare()
-        self.records = {} if records is None else records
+        self.records = Records(records)
         self.feeds = {} if feeds is None else feeds
         self.changed: set[str] = set()
         self.troubles: list[tuple[str, Exception]] = []
@@ -70,7 +70,7 @@ class Partition:
         self._queue: list[tuple[int, str]] = []
         self._queued: dict[str, int] = {}
         for record in self.records.values():
-            self._enqueue(record)
+            self._enqueue(record.key, record.due)
 
     @property
     def time(self) -> int | None:
@@ -131,20 +131,15 @@ class Partition:
     def _change(self, change: Change) -> list[Escalation]:
         if not self.rules:
             raise NoRules(f"the log brings {change.record} before any rules")
-        key, before = change.record, self.records.get(change.record)
+        key = change.record
+        before = self.records.encoded.get(key)
         try:
-            rules, decisions = self._come_to(key, micros(change.at))
-            decisions += self._step(rules, key, change=change)
-            if rules.bases:
-                after = self.records[key]
-                for basis in rules.bases.get(after.kind, ()):
-                    self.similar.saw(basis, before, after)
-            return decisions
+            rules, decisions = self._come_to(key, change)
+            return decisions + self._step(rules, key, change=change)
         except Exception:
             # Whoever goes on without this change must find the record as it was before it.
             if before is not None:
-                self.records[key] = before
-                self._enqueue(before)
+                self._put_back(key, before)
             raise
 
     def _command(self, command: Command) -> list[Escalation]:
@@ -153,21 +148,26 @@ class Partition:
         for moment in (command.at, command.until):
             if moment is not None and moment.year not in YEARS:
                 raise ValueError(f"the moment {moment.isoformat()} is outside the years of any calendar")
-        before = self.records[command.record]
+        before = self.records.encoded[command.record]
         try:
-            rules, decisions = self._come_to(command.record, micros(command.at))
+            rules, decisions = self._come_to(command.record, command)
             return decisions + self._step(rules, command.record, command=command)
         except Exception:
-            self.records[command.record] = before
-            self._enqueue(before)
+            self._put_back(command.record, before)
             raise
 
-    def _come_to(self, key: str, at: int) -> tuple[Rules, list[Escalation]]:
-        """The rules in force for a record at `at`, and what is decided by each of them up to then."""
+    def _put_back(self, key: str, before: bytes) -> None:
+        self.records.encoded[key] = before
+        self._enqueue(key, self.records[key].due)
+
+    def _come_to(self, key: str, entry: Change | Command) -> tuple[Rules, list[Escalation]]:
+        """The rules in force for a record when `entry` happens, and what each of them decides up to then."""
         decisions: list[Escalation] = []
-        known = key in self.records
+        if len(self.rules) == 1:
+            return self.rules[0][1], decisions
+        at, known = micros(entry.at), key in self.records
         # Nothing brings a record back to rules that newer ones have taken over from.
-        index = self._judged_by(key) if known and len(self.rules) > 1 else 0
+        index = self._judged_by(key) if known else 0
         while index + 1 < len(self.rules) and self.rules[index + 1][0] <= at:
             older, newer = self._rules_at(index), self._rules_at(index + 1)
             index += 1
@@ -292,7 +292,7 @@ class Partition:
                 rules = self._rules_at(self._judged_by(key) if len(self.rules) > 1 else 0)
                 decisions += self._pass(rules, key, at)
             else:
-                self._enqueue(record)
+                self._enqueue(key, record.due)
         return decisions
 
     def _pass(self, rules: Rules, key: str, at: int, news: frozenset[str] = frozenset()) -> list[Escalation]:
@@ -315,22 +315,24 @@ class Partition:
         command: Command | None = None,
         news: frozenset[str] = frozenset(),
     ) -> list[Escalation]:
-        before = self.records.get(key)
+        before = self.records[key] if key in self.records.encoded else None
         record, decisions = step(rules, before, at, change, command, news)
         if record is not None and record is not before:
+            if change is not None and rules.bases:
+                for basis in rules.bases.get(record.kind, ()):
+                    self.similar.saw(basis, before, record)
             self.records[key] = record
             self.changed.add(key)
-            self._enqueue(record)
+            self._enqueue(key, record.due)
         return decisions
 
-    def _enqueue(self, record: Record) -> None:
-        deadline = record.due
+    def _enqueue(self, key: str, deadline: int | None) -> None:
         if deadline is None:
             return
-        queued = self._queued.get(record.key)
+        queued = self._queued.get(key)
         if queued is None or deadline < queued:
-            self._queued[record.key] = deadline
-            heapq.heappush(self._queue, (deadline, record.key))
+            self._queued[key] = deadline
+            heapq.heappush(self._queue, (deadline, key))
 
 
 _NEWS = frozenset({SIMILAR})

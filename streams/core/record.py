@@ -1,6 +1,7 @@
 """The state of one record, and how a change alters it. Values only: nothing here decides."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -182,11 +183,12 @@ MOMENTS = ("created", "touched", "entered", "asked", "responded", "replied", "pl
 """Fields of a change that are moments. `scored`: when the health that comes with it was measured."""
 
 _AS_THEY_COME = frozenset({"owner", "customer", "merged", "priority", "value", "currency"})
+_UNKNOWN = object()
 _MARKS = frozenset({"asked", "responded", "replied", "planned"})
 _DERIVED = frozenset({"stage", "status", "health", "contacts", "issue", "issue_status", "visit", *MOMENTS})
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
 
 
 def earliest(standings: Mapping[str, Standing]) -> int | None:
@@ -229,12 +231,12 @@ def apply(
     change: Change,
     at: int,
     when: int | None = None,
-    tracked: frozenset[str] = frozenset(),
+    tracked: Mapping[str, frozenset[str]] = MappingProxyType({}),
 ) -> tuple[Record, frozenset[str]]:
     """`record` after `change`, and the names of the facts that differ.
 
     `at` is the record's time, which never runs back; `when` the change's own, where it came late.
-    Of the facts in `tracked` the value before is kept.
+    Of the facts in `tracked`, by kind of record, the value before is kept.
     """
     if when is None:
         when = at
@@ -254,7 +256,7 @@ def apply(
             if value != getattr(record, name):
                 updates[name] = value
         elif name not in _DERIVED:
-            if name not in known or value != known[name]:
+            if known.get(name, _UNKNOWN) != value:
                 extras[name] = value
         elif name in _MARKS:
             mark = None if value is None else from_rfc3339(value)
@@ -309,11 +311,11 @@ def apply(
     if len(applied) > FEEDS:
         del applied[next(iter(applied))]
     after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
-    if tracked and record.applied:
+    if tracked and record.applied and (names := tracked.get(record.kind)):
         # The first value that a record comes with is no change.
         was = {
             name: old
-            for name in tracked
+            for name in names
             if (old := record.fact(name)) != after.fact(name) and (old is not None or name in known)
         }
         if was:

@@ -107,7 +107,8 @@ class Rules:
         self._reading: dict[tuple[str, frozenset[str]], tuple[Path, ...]] = {}
         for path in paths:
             self._by_kind[path.about] = (*self._by_kind.get(path.about, ()), path)
-            self.tracked[path.about] = self.tracked.get(path.about, frozenset()) | tracked(path.where)
+            if facts := tracked(path.where):
+                self.tracked[path.about] = self.tracked.get(path.about, frozenset()) | facts
             if (basis := _basis(path)) is not None:
                 self.bases[path.about] = tuple(dict.fromkeys((*self.bases.get(path.about, ()), basis)))
 

@@ -119,7 +119,7 @@ def test_a_repeat_and_an_older_change_alter_nothing() -> None:
     before = world.partition.records["deal:7"]
     world.take(second)
     world.take(first)
-    assert world.partition.records["deal:7"] is before
+    assert world.partition.records["deal:7"] == before
 
 
 def test_a_snapshot_tells_the_state_but_nobody_touched_it() -> None:

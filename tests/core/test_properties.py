@@ -111,8 +111,7 @@ def restarted(partition: Partition) -> Partition:
         problems = Problems()
         known.append((since, read_rules(msgspec.json.decode(msgspec.json.encode(each.document)), problems)))
         assert not problems
-    stored = {key: records.decode(records.encode(record)) for key, record in partition.records.items()}
-    return Partition(known, stored, copy.deepcopy(partition.feeds))
+    return Partition(known, dict(partition.records.encoded), copy.deepcopy(partition.feeds))
 
 
 class Stories:
@@ -280,7 +279,7 @@ def folded(log: list[Any]) -> tuple[dict[str, list[bytes]], dict[str, Record]]:
     by_record: dict[str, list[bytes]] = {}
     for each in decided:
         by_record.setdefault(each.record, []).append(encode(each))
-    return by_record, partition.records
+    return by_record, dict(partition.records)
 
 
 @given(ENTRIES, st.randoms(use_true_random=False))

@@ -205,7 +205,7 @@ class Log:
             document = [(since, each) for since, each in old.rules if each.version == old.rules[0][1].version]
             self.partitions[number] = Partition(
                 [(since, clean(each)) for since, each in document[:1]],
-                {key: records.decode(records.encode(each)) for key, each in old.records.items()},
+                dict(old.records.encoded),
                 old.feeds,
                 Similar(number, len(self.partitions), self.states[number]),
                 old.now,
