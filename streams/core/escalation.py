@@ -53,12 +53,8 @@ def escalation_id(path: str, record: str, episode: int, step: int, event: Event,
 
     `cause`: the id of the command that this answers, if it is one.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    parts = [path, record, str(episode), str(step), event]
-    for part in [*parts, cause] if cause else parts:
-        digest.update(part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
+    parts = (path, record, str(episode), str(step), event, *((cause,) if cause else ()), "")
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
 _encoder = msgspec.json.Encoder()
