@@ -3,8 +3,8 @@
     python -m tests.benchmarks.core [--events N] [--json]
 
 A history of deals, ten changes each, is folded by one partition: what the log holds is decoded,
-folded (time comes to the change's moment, then the change is applied), and each changed record is
-encoded as for the changelog. Once with one path, once with five, once with fifty of which five
+folded (time comes to the change's moment, then the change is applied; the record's state is decoded
+before and encoded after it, as for the changelog). Once with one path, once with five, once with fifty of which five
 apply: the others are about deals too, with a condition on the region that never holds.
 """
 
@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import orjson
 
 from streams.config import load
-from streams.core import entries, record
+from streams.core import entries
 from streams.core.document import Problems
 from streams.core.entries import Change
 from streams.core.partition import Partition
@@ -48,19 +48,18 @@ _WHEN: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Cost:
-    """With so many `paths`: microseconds per change, and bytes of memory and of JSON per open record."""
+    """With so many `paths`: microseconds per change, and bytes of memory and of state per open record."""
 
     paths: int
     decode: float
     fold: float
-    encode: float
     escalations: float
     memory: int
     encoded: int
 
     @property
     def total(self) -> float:
-        return self.decode + self.fold + self.encode
+        return self.decode + self.fold
 
 
 def make_rules(count: int) -> Rules:
@@ -92,14 +91,12 @@ def measure(paths: int, log: list[bytes]) -> Cost:
     memory = _memory(rules, log)
     decoding, changes = _fastest(lambda: [_change(each) for each in log])
     folding, (partition, escalations) = _fastest(lambda: _fold(rules, changes))
-    states = list(partition.records.values())
-    encoding, encoded = _fastest(lambda: [record.encode(each) for each in states])
+    encoded = partition.records.encoded.values()
     count = len(changes)
     return Cost(
         paths,
         decode=1e6 * decoding / count,
         fold=1e6 * folding / count,
-        encode=1e6 * encoding / len(encoded),
         escalations=escalations / count,
         memory=memory,
         encoded=sum(map(len, encoded)) // len(encoded),
@@ -152,11 +149,11 @@ def _fastest(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def _show(costs: list[Cost]) -> None:
-    print("microseconds per change                               bytes per open record")
-    print("paths   decode    fold  encode   total  escalations   memory   encoded")
+    print("microseconds per change                       bytes per open record")
+    print("paths   decode    fold   total  escalations   memory   encoded")
     for cost in costs:
         print(
-            f"{cost.paths:5}{cost.decode:9.1f}{cost.fold:8.1f}{cost.encode:8.1f}{cost.total:8.1f}"
+            f"{cost.paths:5}{cost.decode:9.1f}{cost.fold:8.1f}{cost.total:8.1f}"
             f"{cost.escalations:13.3f}{cost.memory:9,}{cost.encoded:10,}"
         )
 
