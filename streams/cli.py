@@ -1,6 +1,7 @@
 """The command `escalations`: its commands, and what becomes of their errors."""
 
 import io
+import logging
 import sys
 from importlib import import_module
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 import click
 
 from streams import __version__
-from streams.commands.exit_codes import INTERRUPTED, NO, REFUSED, UNAVAILABLE, WRONG_USE
-from streams.commands.options import reason
+from streams.commands.exit_codes import DENIED, IN_USE, INTERRUPTED, NO, REFUSED, UNAVAILABLE, WRONG_USE
+from streams.commands.options import LOGS, reason
 
 COMMANDS = (
     "init",
@@ -18,8 +19,14 @@ COMMANDS = (
     "calendar",
     "decode",
     "backtest",
+    "tune",
+    "compare",
+    "audit",
     "explain",
+    "topics",
     "run",
+    "ingest",
+    "play",
     "open",
     "ack",
     "snooze",
@@ -59,35 +66,49 @@ class _Main(click.Group):
             code = _exit_code(error)
             if code is None:
                 raise
-            click.echo(_in_words(error), err=True)
+            if ctx.meta.get(LOGS):
+                logging.getLogger("escalations").error("%s", _in_words(error))
+            else:
+                click.echo(_in_words(error), err=True)
             sys.exit(code)
 
 
 def _exit_code(error: Exception) -> int | None:
-    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka import KafkaException
 
     from streams.agents.commands import CommandRefused, NoAnswer
+    from streams.backtest.log import NotFromHere
+    from streams.backtest.sorting import Unordered
     from streams.config import ConfigError
+    from streams.feeds import Unavailable
     from streams.feeds.files import FileProblem
-    from streams.log.connection import BrokerUnavailable
+    from streams.log.connection import FORBIDDEN, BrokerUnavailable, Denied, is_silence
     from streams.log.embedded import BrokerError
     from streams.log.producer import WriteRefused
     from streams.log.reader import NoSuchTopic
+    from streams.log.security import SecurityProblem
     from streams.log.store import StoreInUse
     from streams.log.topics import TopicMismatch
     from streams.notify.webhook import Unreachable
 
-    silence = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)
     match error:
-        case CommandRefused() | FileProblem() | NoSuchTopic():
+        case CommandRefused() | FileProblem() | NoSuchTopic() | NotFromHere() | Unordered():
             return NO
-        case ConfigError() | StoreInUse() | TopicMismatch():
+        case ConfigError() | SecurityProblem() | TopicMismatch():
             return WRONG_USE
-        case BrokerError() | BrokerUnavailable() | NoAnswer() | Unreachable():
+        case StoreInUse():
+            return IN_USE
+        case Denied():
+            return DENIED
+        case BrokerError() | BrokerUnavailable() | NoAnswer() | TimeoutError() | Unreachable():
+            return UNAVAILABLE
+        case Unavailable():
             return UNAVAILABLE
         case KafkaException():
             cause = error.args[0]
-            return UNAVAILABLE if cause.retriable() or cause.code() in silence else REFUSED
+            if cause.code() in FORBIDDEN:
+                return DENIED
+            return UNAVAILABLE if is_silence(cause) else REFUSED
         case WriteRefused() | OSError():
             return REFUSED
     return None
@@ -97,12 +118,16 @@ def _in_words(error: Exception) -> str:
     from confluent_kafka import KafkaException
 
     from streams.config import ConfigError
+    from streams.log.connection import in_words
 
     match error:
         case ConfigError():
             return str(error)
         case KafkaException():
-            return f"escalations: Kafka says: {error.args[0].str()}"
+            return f"escalations: Kafka says: {in_words(error.args[0])}"
+        case TimeoutError():
+            # Of a future of the client library, which says nothing.
+            return "escalations: the broker has not answered in time"
         case OSError():
             return f"escalations: {reason(error)}"
     return f"escalations: {error}"
@@ -124,5 +149,6 @@ def main() -> None:
     \b
     Exit codes:     0 done, 1 the answer is no, 2 wrong use,
                     69 something outside does not answer,
-                    70 a write was refused or the state cannot be used
+                    70 a write was refused or the state cannot be used,
+                    75 the data folder is in use, 77 the broker refuses us
     """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from streams.backtest.outcomes import Outcome, read_outcome
 from streams.core import customers, rules
 from streams.core.document import Node, Position, Problem, Problems, did_you_mean
 from streams.core.record import Record
@@ -21,10 +22,13 @@ from streams.diagnostics import ConfigError as ConfigError
 from streams.feeds import Feed
 from streams.feeds.customers import WithCustomers
 from streams.feeds.formats import read_feed
+from streams.feeds.references import check_tables, with_references
 from streams.holiday_files import inline
+from streams.ingest.settings import Source, read_ingest
+from streams.log.security import Security, read_security
 from streams.yaml_source import YamlDocument, read_yaml
 
-_KEYS = ("version", "feeds", *rules.KEYS, "notify", "live")
+_KEYS = ("version", "feeds", *rules.KEYS, "outcomes", "notify", "kafka", "ingest", "live")
 _NOUNS = {
     "feeds": "feed",
     "calendars": "calendar",
@@ -33,7 +37,9 @@ _NOUNS = {
     "roles": "role",
     "rotas": "rota",
     "paths": "path",
+    "outcomes": "outcome",
     "notify": "channel",
+    "ingest": "source",
 }
 # Facts that stay empty unless a feed brings them: what they are, and how a feed does so.
 _SOURCES = {
@@ -101,6 +107,7 @@ class Live:
     lag: seconds that a change may take from the CRM into its topic; time is told so much later.
     batch: how many messages are taken at once at most; larger is faster, smaller is sooner.
     app: the consumer group, and the beginning of the transactional ids.
+    health: where health and metrics are served, host and port; None for nowhere.
     """
 
     partitions: int = 4
@@ -110,6 +117,7 @@ class Live:
     lag: float = 0.0
     batch: int = 10_000
     app: str = "escalations"
+    health: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,11 @@ class Config:
     path: Path
     feeds: Mapping[str, Feed]
     rules: Rules
+    outcomes: Mapping[str, Outcome]
     notify: Mapping[str, Channel]
+    ingest: Mapping[str, Source]
     live: Live
+    kafka: Security
 
     def summary(self) -> str:
         """One line: what there is, and the version of the rules."""
@@ -143,18 +154,33 @@ def load(path: Path) -> Config:
     return load_with_source(path)[0]
 
 
-def load_with_source(path: Path) -> tuple[Config, YamlDocument]:
-    """The same, and the document, which knows where in the file everything stands."""
+def load_bare(path: Path) -> tuple[Config, Mapping[str, Any]]:
+    """The same of a file that need not have `paths`, nor people; and what stands in for people then, by the
+    keys of the file."""
+    config, document = load_with_source(path, bare=True)
+    return config, _stand_ins(Node(document.data))
+
+
+def load_with_source(path: Path, *, bare: bool = False) -> tuple[Config, YamlDocument]:
+    """The same as `load`, and the document, which knows where in the file everything stands; `bare`: as
+    `load_bare` takes it."""
     document = read_yaml(path, _NOUNS)
     problems = Problems()
-    config = _read(path, Node(document.data), problems)
+    config = _read(path, Node(document.data), problems, bare)
     found = [*document.duplicates, *map(document.diagnose, problems)]
     if found:
         raise ConfigError(found)
     return config, document
 
 
-def _read(path: Path, root: Node, problems: Problems) -> Config:
+def _stand_ins(root: Node) -> Mapping[str, Any]:
+    """Somebody to be told, where the file names nobody at all."""
+    if root.has("people") or root.has("fallback"):
+        return {}
+    return {"people": {"manager": None}, "fallback": "manager"}
+
+
+def _read(path: Path, root: Node, problems: Problems, bare: bool) -> Config:
     for key, node in root.items():
         # One by one, so that every misspelt key is reported.
         with problems.collect():
@@ -165,26 +191,45 @@ def _read(path: Path, root: Node, problems: Problems) -> Config:
     with problems.collect():
         _read_feeds(root, feeds, problems)
     document = {"feeds": list(feeds), **{key: root.value[key] for key in rules.KEYS if root.has(key)}}
+    if bare:
+        document = {**_stand_ins(root), **document, "paths": document.get("paths") or {}}
     if isinstance(document.get("people"), dict):
         document["people"] = {name: _without_address(each) for name, each in document["people"].items()}
     document = inline(document, path.parent, problems)
     compiled = read_rules(document, problems)
-    if any(each.about == customers.KIND for each in compiled.paths):
+    with_customers = any(each.about == customers.KIND for each in compiled.paths)
+    if feeds and len(feeds) == len(root.value["feeds"]):
+        check_tables(root, feeds, problems, with_customers=with_customers)
+    if with_customers:
         feeds = {name: WithCustomers(feed) for name, feed in feeds.items()}
     # What a feed that cannot be read would have brought is not known.
+    outcomes: dict[str, Outcome] = {}
     if feeds and len(feeds) == len(root.value["feeds"]):
         problems.extend(_check_fields(feeds, compiled))
+        with problems.collect():
+            if asked := root.get("outcomes"):
+                for name, each in asked.items():
+                    with problems.collect():
+                        outcomes[name] = read_outcome(name, each, root["feeds"], feeds, compiled, path.parent)
     channels: dict[str, Channel] = {}
     with problems.collect():
         if notify := root.get("notify"):
             for name, each in notify.items():
                 with problems.collect():
                     channels[name] = _read_channel(name, each, path.parent)
+    ingest: Mapping[str, Source] = {}
+    with problems.collect():
+        if sources := root.get("ingest"):
+            ingest = read_ingest(sources, path.parent, [feed.topic for feed in feeds.values()], problems)
     live = Live()
     with problems.collect():
         if settings := root.get("live"):
             live = _read_live(settings)
-    return Config(path, feeds, compiled, channels, live)
+    kafka = Security()
+    with problems.collect():
+        if settings := root.get("kafka"):
+            kafka = read_security(settings, path.parent)
+    return Config(path, feeds, compiled, outcomes, channels, ingest, live, kafka)
 
 
 def _without_address(person: Any) -> Any:
@@ -208,7 +253,7 @@ def _read_feeds(root: Node, feeds: dict[str, Feed], problems: Problems) -> None:
     by_topic: dict[str, str] = {}
     for name, node in root["feeds"].items():
         with problems.collect():
-            feed = feeds[name] = read_feed(name, node)
+            feed = feeds[name] = with_references(read_feed(name, node))
             first = by_topic.setdefault(feed.topic, name)
             if first != name:
                 raise Problem(
@@ -339,8 +384,8 @@ def _is_loopback(host: str) -> bool:
 
 def _read_live(node: Node) -> Live:
     node.keys(*(each.name for each in dataclasses.fields(Live)))
-    partitions, replication, prefix, tick, lag, batch, app = map(
-        node.get, ("partitions", "replication", "prefix", "tick", "lag", "batch", "app")
+    partitions, replication, prefix, tick, lag, batch, app, health = map(
+        node.get, ("partitions", "replication", "prefix", "tick", "lag", "batch", "app", "health")
     )
     return Live(
         partitions=_read_count(partitions) if partitions else Live.partitions,
@@ -350,6 +395,7 @@ def _read_live(node: Node) -> Live:
         lag=_read_seconds(lag) if lag else Live.lag,
         batch=_read_count(batch) if batch else Live.batch,
         app=_read_kafka_name(app) if app else Live.app,
+        health=_read_place(health) if health else Live.health,
     )
 
 
@@ -368,6 +414,13 @@ def _read_kafka_name(node: Node) -> str:
             "Write up to 100 of: letters, digits, dots, hyphens and underscores",
         )
     return text
+
+
+def _read_place(node: Node) -> tuple[str, int]:
+    host, colon, port = node.text(example="127.0.0.1:9464").rpartition(":")
+    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+        node.fail(f"{node.value!r} is no place to listen at", "Write HOST:PORT, for example 127.0.0.1:9464")
+    return host.strip("[]"), int(port)
 
 
 def _read_seconds(node: Node) -> float:

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,42 +127,78 @@ def _container() -> tuple[str, Callable[[], None]]:
     return f"127.0.0.1:{port}", container.stop
 
 
+class Kafka:
+    """Apache Kafka out of its Maven jars, on loopback; it may be stopped and started again.
+
+    Clients are let in at each of `listeners`, which are named as the server names them: a name, and
+    how it is protected. `settings` are the server's; `users` have a name and a password, for SCRAM.
+    Raises Unavailable where Java or the jars are not to be had.
+    """
+
+    def __init__(
+        self,
+        listeners: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
+        self._java, self._classes = _java(), f"{_jars()}/*"
+        self._folder = Path(tempfile.mkdtemp(prefix="escalations-kafka-"))
+        self._process: SupervisedProcess | None = None
+        listeners = {"CLIENT": "PLAINTEXT", **(listeners or {})}
+        own = {"INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        self._addresses = {name: f"127.0.0.1:{_free_port()}" for name in (*listeners, *own)}
+        protocols = {**listeners, **own}
+        everything = {
+            **SETTINGS,
+            "controller.quorum.voters": f"1@{self._addresses['CONTROLLER']}",
+            "listeners": ",".join(f"{name}://{each}" for name, each in self._addresses.items()),
+            "listener.security.protocol.map": ",".join(f"{name}:{each}" for name, each in protocols.items()),
+            "log.dirs": str(self._folder / "data"),
+            **(settings or {}),
+        }
+        self._config = self._folder / "server.properties"
+        self._config.write_text("".join(f"{key}={value}\n" for key, value in everything.items()))
+        formatting = ["format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config", str(self._config)]
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            for name, password in (users or {}).items():
+                formatting += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
+        try:
+            self.tool("kafka.tools.StorageTool", *formatting)
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def address(self, listener: str = "CLIENT") -> str:
+        return self._addresses[listener]
+
+    def start(self) -> None:
+        """Return once it answers."""
+        self._process = SupervisedProcess(
+            [self._java, "-Xmx1g", "-cp", self._classes, "kafka.Kafka", self._config],
+            self._folder / "broker.log",
+        )
+        wait_for_broker(self.address(), START_SECONDS, self._process)
+
+    def stop(self, grace: float = 10.0) -> None:
+        """End it and keep its data; with `grace` 0 as a crash would."""
+        if self._process is not None:
+            self._process.stop(grace)
+            self._process = None
+
+    def tool(self, name: str, *arguments: str) -> str:
+        """What one of Kafka's own programs printed. Raises Unavailable when it fails."""
+        return _run([self._java, "-cp", self._classes, name, *arguments], START_SECONDS)
+
+    def close(self) -> None:
+        # The data is thrown away: there is nothing to close in order.
+        self.stop(grace=0)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 def _kafka() -> tuple[str, Callable[[], None]]:
-    java = _java()
-    classes = f"{_jars()}/*"
-    folder = Path(tempfile.mkdtemp(prefix="escalations-kafka-"))
-    client, controller, internal = _free_port(), _free_port(), _free_port()
-    settings = {
-        **SETTINGS,
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller},"
-        f"INTERNAL://127.0.0.1:{internal}",
-        "log.dirs": str(folder / "data"),
-    }
-    config = folder / "server.properties"
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-    process: SupervisedProcess | None = None
-
-    def stop() -> None:
-        if process is not None:
-            # The data is thrown away: there is nothing to close in order.
-            process.stop(grace=0)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    try:
-        formatting = [java, "-cp", classes, "kafka.tools.StorageTool", "format"]
-        _run(
-            [*formatting, "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config", str(config)],
-            START_SECONDS,
-        )
-        process = SupervisedProcess(
-            [java, "-Xmx1g", "-cp", classes, "kafka.Kafka", config], folder / "broker.log"
-        )
-        wait_for_broker(f"127.0.0.1:{client}", START_SECONDS, process)
-    except BaseException:
-        stop()
-        raise
-    return f"127.0.0.1:{client}", stop
+    kafka = Kafka()
+    return kafka.address(), kafka.close
 
 
 def _embedded() -> tuple[str, Callable[[], None]]:

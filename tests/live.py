@@ -16,7 +16,7 @@ from streams.feeds.files import messages_in_order
 from streams.log.connection import Connection
 from streams.log.producer import PlainProducer
 from streams.log.reader import read_to_end
-from streams.log.topics import Topics
+from streams.log.topics import Topics, count_partitions
 
 PARTITIONS = 4
 
@@ -26,6 +26,8 @@ def create_topic(connection: Connection, name: str, partitions: int = PARTITIONS
     admin = connection.admin()
     for future in admin.create_topics([NewTopic(name, partitions, 1, config=config)]).values():
         future.result(15)
+    # A broker that has just said yes may still have to hear of it.
+    count_partitions(admin, [name])
 
 
 def play(
@@ -40,8 +42,8 @@ def play(
     PlainProducer(connection).write(
         feed.topic,
         (
-            {"key": record.encode(), "value": message.value}
-            for record, message in messages_in_order(feed, messages, refuse)
+            {"key": change.record.encode(), "value": message.value}
+            for change, message in messages_in_order(feed, messages, refuse)
         ),
         timeout=120,
     )
@@ -50,12 +52,13 @@ def play(
 class WorkerProcess:
     """`escalations run` as a process of its own, with its output in a file."""
 
-    def __init__(self, config: Path, address: str, data: Path) -> None:
+    def __init__(self, config: Path, address: str, data: Path, options: Iterable[str] = ()) -> None:
         self._log = data.with_suffix(".log")
         self.killed = False
         command = [sys.executable, "-m", "streams", "run", "-c", str(config), "--broker", address]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*command, "--data", str(data)], stdout=log, stderr=log)
+            command += ["--data", str(data), *options]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     @property
     def running(self) -> bool:

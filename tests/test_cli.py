@@ -219,7 +219,7 @@ def test_init_leaves_a_file_that_is_there_as_it_is_and_writes_nothing(tmp_path: 
 
 def test_init_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    refused(escalations("init", "--starter", "no", cwd=tmp_path), 2, "'no'", "known: csv, helpdesk")
+    refused(escalations("init", "--starter", "no", cwd=tmp_path), 2, "'no'", "known: csv, dataverse,")
     refused(escalations("init", "file", cwd=tmp_path), 2, "file: File exists")
     refused(escalations("init", "file/in", cwd=tmp_path), 2, "file/in: Not a directory")
 

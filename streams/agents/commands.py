@@ -15,7 +15,7 @@ from streams.core.escalation import Escalation, decode, escalation_id
 from streams.core.timestamps import micros
 from streams.log.connection import Connection
 from streams.log.producer import PlainProducer
-from streams.log.reader import FETCH_WAIT_MS
+from streams.log.reader import FETCH_WAIT_MS, NO_GROUP
 from streams.log.topics import Topics
 
 ANSWER_SECONDS = 15.0
@@ -39,8 +39,7 @@ def send(connection: Connection, topics: Topics, command: Command) -> list[Escal
     consumer = Consumer(
         connection.settings(
             **{
-                # Nothing is ever committed; the client library just wants a name.
-                "group.id": "escalations-reader",
+                "group.id": NO_GROUP,
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": FETCH_WAIT_MS,

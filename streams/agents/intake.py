@@ -4,12 +4,13 @@ A batch is one transaction. After a crash it may be repeated: each change carrie
 coordinates and the feed's order token, and a record takes it once.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from streams.agents import computing
-from streams.core.entries import Change, Mark, Tick, encode
-from streams.feeds import Feed, PassedOver, Undecodable
+from streams.core.entries import Fact, Mark, Reference, Tick, encode
+from streams.feeds import Feed, PassedOver, Unavailable, Undecodable
 from streams.log.connection import Connection, log
 from streams.log.dead_letters import dead_letter
 from streams.log.producer import TooLarge, TransactionalProducer
@@ -25,7 +26,10 @@ class IntakePartition:
         self._feed = feed
         self._partition = partition
         self._of = of
-        self._unread = 0
+        self.unread = 0
+        """Messages put aside."""
+        self.marked: datetime | None = None
+        """Up to when everything has been read, as it was last said."""
         self.position: int | None = None
         """The group's committed offset says where to begin."""
 
@@ -36,37 +40,57 @@ class IntakePartition:
     def process(self, batch: list[Any]) -> None:
         """Write what `batch` says into the log, then how far it reaches to every partition of the log.
 
-        Raises Fenced or WriteRefused; nothing of the batch is written then.
+        Raises Fenced, WriteRefused, or Unavailable where decoding needs something that does not answer;
+        nothing of the batch is written then.
         """
+        unread = self.unread
+        try:
+            self._process(batch)
+        except Unavailable:
+            # The same messages come again.
+            self.unread = unread
+            raise
+
+    def _process(self, batch: list[Any]) -> None:
         changes = self._topics.changes.name
         reached: datetime | None = None
         with self._producer.transaction(), computing:
             for message in batch:
                 try:
-                    for change in self._changes(message):
-                        self._producer.produce(changes, encode(change), change.record.encode())
-                        reached = change.at if reached is None else max(reached, change.at)
+                    for fact in self._facts(message):
+                        if isinstance(fact, Reference):
+                            self._tell_all(encode(fact))
+                        else:
+                            self._producer.produce(changes, encode(fact), fact.record.encode())
+                        reached = fact.at if reached is None else max(reached, fact.at)
                 except (Undecodable, TooLarge) as error:
                     self._put_aside(message, str(error))
             if reached is not None:
                 # A date in the future, be it a wrong clock or a typing error, must not make everything due.
-                tick = encode(Tick((self.mark(min(reached, datetime.now(UTC))),)))
-                for partition in range(self._topics.partitions):
-                    self._producer.produce(changes, tick, partition=partition)
+                self._tell_all(encode(Tick((self.mark(min(reached, datetime.now(UTC))),))))
 
-    def _changes(self, message: Any) -> list[Change]:
+    def _tell_all(self, entry: bytes) -> None:
+        """Write `entry` to every partition of the log."""
+        for partition in range(self._topics.partitions):
+            self._producer.produce(self._topics.changes.name, entry, partition=partition)
+
+    def _facts(self, message: Any) -> Sequence[Fact]:
         decoded = self._feed.decode(message)
-        return [] if isinstance(decoded, PassedOver) else decoded
+        if not isinstance(decoded, PassedOver):
+            return decoded
+        if decoded.gap:
+            log.warning("%s: partition %d: %s", self._feed.name, self._partition, decoded.reason)
+        return []
 
     def _put_aside(self, message: Any, reason: str) -> None:
         self._producer.produce(self._topics.dead_letters.name, **dead_letter(message, reason))
-        self._unread += 1
+        self.unread += 1
         # The first says what is wrong, the thousandth that it goes on; one line each would hide all else.
-        if str(self._unread).strip("0") == "1":
+        if str(self.unread).strip("0") == "1":
             log.warning(
                 "%s: %d unreadable in partition %d so far, kept in %s; the latest: %s",
                 self._feed.name,
-                self._unread,
+                self.unread,
                 self._partition,
                 self._topics.dead_letters.name,
                 reason,
@@ -74,6 +98,7 @@ class IntakePartition:
 
     def mark(self, at: datetime) -> Mark:
         """That everything up to `at` has been read."""
+        self.marked = at if self.marked is None else max(self.marked, at)
         return Mark(self._feed.name, self._partition, self._of, at)
 
     def close(self) -> None:

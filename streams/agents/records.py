@@ -15,10 +15,11 @@ from streams.agents import computing
 from streams.core import entries, escalation
 from streams.core.baselines import Similar
 from streams.core.document import Problems
-from streams.core.entries import Change, Command
+from streams.core.entries import Change, Command, Reference
 from streams.core.escalation import Escalation
 from streams.core.partition import FeedMarks, NoRules, Partition
 from streams.core.rules import Rules, read_rules
+from streams.core.tables import Tables
 from streams.log.connection import Connection, log
 from streams.log.dead_letters import dead_letter
 from streams.log.producer import TransactionalProducer
@@ -92,7 +93,7 @@ class RecordsPartition:
         rules = rules_in(values.pop(RULES, b"[]"))
         records = {key.decode(): value for key, value in values.items() if not key.startswith(b":")}
         similar = Similar(self._number, self._topics.partitions, values)
-        self._partition = Partition(rules, records, feeds, similar, now)
+        self._partition = Partition(rules, records, feeds, similar, now, Tables(values))
         self._known_rules = self._versions()
 
     def process(self, batch: list[Any]) -> None:
@@ -101,7 +102,7 @@ class RecordsPartition:
             decisions, letters = self._apply(batch)
         partition = self._partition
         # Whatever is to be told to others has changed the state as well.
-        changed = partition.changed or partition.similar.has_news()
+        changed = partition.changed or partition.tables.has_news() or partition.similar.has_news()
         if decisions or letters or changed or self._quiet >= QUIET_ENTRIES:
             self._commit(decisions, letters)
 
@@ -132,7 +133,7 @@ class RecordsPartition:
         except NoRules:
             raise
         except Exception as error:
-            if not isinstance(entry, Change | Command):
+            if not isinstance(entry, Change | Command | Reference):
                 raise
             # One record's trouble must not hold up the others; its state is as it was.
             log.exception("%s could not be applied", entry.record)
@@ -156,6 +157,7 @@ class RecordsPartition:
             written = self._table.produce(self._producer, self._news())
         self._table.keep(written)
         self._partition.changed.clear()
+        self._partition.tables.clear()
         self._partition.similar.clear()
         self._known_rules = self._versions()
         self._quiet = 0
@@ -165,6 +167,7 @@ class RecordsPartition:
         partition = self._partition
         encoded = partition.records.encoded
         values = {key.encode(): encoded[key] for key in sorted(partition.changed)}
+        values |= partition.tables.news()
         values |= partition.similar.news()
         values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds, partition.now))
         if self._known_rules != self._versions():

@@ -7,6 +7,7 @@ from streams.core import record
 from streams.core.baselines import Similar
 from streams.core.record import Record
 from streams.core.rules import Rules
+from streams.core.tables import Tables
 from streams.log.connection import Connection
 from streams.log.reader import read_to_end
 from streams.log.topics import Topics
@@ -43,5 +44,6 @@ def state_of(connection: Connection, topics: Topics, key: str) -> tuple[Rules, R
             here = {name: part for (number, name), part in values.items() if number == partition}
             known = Similar(partition, topics.partitions, here).baselines(time_in(here) or state.at)
             rules = [rules for _, rules in rules_in(here[RULES])]
-            return next(each for each in rules if each.version == state.rules).knowing(known), state
+            judged = next(each for each in rules if each.version == state.rules)
+            return judged.knowing(known).among(Tables(here)), state
     return None

@@ -10,29 +10,46 @@ import logging
 import os
 import signal
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import faust
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from faust.types import TP
 from yarl import URL
 
+from streams.agents.health import served
 from streams.agents.intake import IntakePartition
-from streams.agents.records import RecordsPartition
+from streams.agents.metrics import Metrics, Present
+from streams.agents.watched import WatchedRecords
 from streams.config import Config
 from streams.core.entries import NewRules, Tick, encode
-from streams.log.connection import BrokerUnavailable, Connection, log
-from streams.log.producer import Fenced, PlainProducer
+from streams.feeds import Unavailable
+from streams.log.connection import FORBIDDEN, BrokerUnavailable, Connection, is_silence, log
+from streams.log.producer import Fenced, NotDelivered, PlainProducer
+from streams.log.security import Security
 from streams.log.store import claim
-from streams.log.topics import Topics, count_partitions, ensure
+from streams.log.topics import Topics, count_partitions, ensure, recheck
 from streams.log.transport import BatchTransport
 
 RULES_AHEAD = timedelta(seconds=5)
 """New rules hold from a moment a little ahead, so that their place in the log does not matter."""
+
+CHECK_SECONDS = 30.0
+"""How often to see that nobody has changed the topics."""
+
+AGAIN_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+"""The longest between two questions to something outside that does not answer."""
+STUCK_SECONDS = 180.0
+"""Longer than anything takes that the worker waits for."""
 
 STOP_SECONDS = 5.0
 CUT_OFF = 70
@@ -49,14 +66,21 @@ class _Slot:
     def __init__(self, tp: TP) -> None:
         self.tp = tp
         self.assigned = False
-        self.owner: IntakePartition | RecordsPartition | None = None
+        self.owner: IntakePartition | WatchedRecords | None = None
+        self.undelivered = False
         self.lock = asyncio.Lock()
 
 
 class Worker:
-    """One worker process of `config` on a broker, with its local stores under `data`."""
+    """One worker process of `config` on a broker, with its local stores under `data`.
 
-    def __init__(self, config: Config, connection: Connection, data: Path) -> None:
+    `instance`: a name by which the group knows it again after a restart; None is known for one run.
+    """
+
+    def __init__(
+        self, config: Config, connection: Connection, data: Path, instance: str | None = None
+    ) -> None:
+        self._instance = instance
         self._config = config
         self._connection = connection
         self._data = data
@@ -64,8 +88,13 @@ class Worker:
         self._feeds = {feed.topic: feed for feed in config.feeds.values()}
         self._partitions: dict[str, int] = {}
         self._slots: dict[TP, _Slot] = {}
+        self._waiting: dict[str, set[TP]] = {topic: set() for topic in self._feeds}
         self._threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="partition")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._metrics = Metrics(self._present)
+        self._silent = False
+        self._joined = False
+        self._beat = time.monotonic()
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until SIGINT or SIGTERM; `on_ready` is called each time all assigned partitions are open.
@@ -82,13 +111,20 @@ class Worker:
             loop.add_signal_handler(number, self._end)
         self._marks = await asyncio.to_thread(self._prepare)
         self._app = self._faust_app()
+        health = AsyncExitStack()
         try:
-            await self._app.start()
-            ticking = self._spawn(self._tick())
+            if self._config.live.health is not None:
+                place = self._config.live.health
+                await health.enter_async_context(
+                    served(place, self._metrics.registry, self._is_alive, self._is_ready)
+                )
+            beside = [self._spawn(each) for each in (self._app.start(), self._check_group(), self._tick())]
             await self._ended
-            ticking.cancel()
+            for task in beside:
+                task.cancel()
         finally:
             cut_off = self._cut_off_later()
+            await health.aclose()
             await self._app.stop()
             for slot in self._slots.values():
                 slot.assigned = False
@@ -98,6 +134,29 @@ class Worker:
                 task.cancel()
             self._threads.shutdown(cancel_futures=True)
             cut_off.cancel()
+
+    def _is_ready(self) -> bool:
+        """Whether all that is assigned is being worked on, and the broker is there."""
+        return self._joined and not self._silent and self._all_open()
+
+    def _all_open(self) -> bool:
+        return all(slot.owner is not None or not slot.assigned for slot in self._slots.values())
+
+    def _is_alive(self) -> bool:
+        """Whether anything goes on at all, were it waiting for the broker."""
+        return time.monotonic() - self._beat < STUCK_SECONDS
+
+    def _present(self) -> Present:
+        owners = [(tp, slot.owner) for tp, slot in self._slots.items()]
+        watermarks = {
+            (self._feeds[tp.topic].name, tp.partition): owner.marked
+            for tp, owner in owners
+            if isinstance(owner, IntakePartition) and owner.marked is not None
+        }
+        counts = [owner.open_episodes.count() for _, owner in owners if isinstance(owner, WatchedRecords)]
+        # A path with nothing open is 0, not absent.
+        episodes = dict.fromkeys((path.name for path in self._config.rules.paths), 0)
+        return Present(watermarks, episodes | sum(counts, Counter()), self._is_ready())
 
     def _cut_off_later(self) -> threading.Timer:
         """Without a broker, Faust can wait for ever to leave its group. A crash loses nothing, so neither
@@ -133,6 +192,16 @@ class Worker:
         producer.write(self._topics.changes.name, self._to_every_partition(encode(rules)))
         return producer
 
+    async def _check_group(self) -> None:
+        """Without the right to join its group, Faust would wait for ever and say nothing."""
+        admin = await self._in_thread(self._connection.admin)
+        try:
+            await asyncio.wrap_future(admin.describe_consumer_groups([self._topics.app])[self._topics.app])
+        except (BrokerUnavailable, KafkaException) as error:
+            # A group that is new, or whose coordinator is, is no reason to stop.
+            if isinstance(error, KafkaException) and error.args[0].code() in FORBIDDEN:
+                raise
+
     def _count_partitions(self) -> None:
         self._partitions = count_partitions(self._connection.admin(), self._feeds)
 
@@ -149,6 +218,7 @@ class Worker:
         app = faust.App(
             self._topics.app,
             broker=url,
+            broker_credentials=_credentials(self._connection.security),
             datadir=str(self._data / "faust"),
             autodiscover=False,
             web_enabled=False,
@@ -161,6 +231,7 @@ class Worker:
             # What an agent has in hand when partitions move is finished or fenced, not waited for.
             stream_wait_empty=False,
             consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=self._instance,
             broker_max_poll_records=self._config.live.batch,
             broker_request_timeout=2 * SESSION_SECONDS,
             broker_session_timeout=SESSION_SECONDS,
@@ -182,20 +253,62 @@ class Worker:
 
     async def _process(self, event: Any) -> None:
         slot, batch = self._slots[event.message.tp], event.value
+        away = None
         async with slot.lock:
             if slot.owner is not None:
                 try:
-                    await self._in_thread(slot.owner.process, batch)
-                    batch.done = True
+                    await self._do(slot, slot.owner, batch)
+                except Unavailable as error:
+                    away = error
+                except NotDelivered:
+                    # Where that happens twice it was not the broker's absence.
+                    if slot.undelivered:
+                        raise
+                    slot.undelivered = True
+                    self._say_silence()
+                    await self._let_go(slot)
+                    self._spawn(self._reclaim(slot, AGAIN_SECONDS))
                 except Fenced as error:
                     log.warning("%s: letting go of it", error)
                     await self._let_go(slot)
-                    self._spawn(self._reclaim(slot))
+                    # If it is still ours after a session.
+                    self._spawn(self._reclaim(slot, 2 * SESSION_SECONDS))
+        if away is not None:
+            # Without the lock, since the partition may have to be let go of meanwhile.
+            await self._wait_for(away, slot)
         event.ack()
 
-    async def _reclaim(self, slot: _Slot) -> None:
-        """Open a partition again that was fenced off and yet, after a session, is still ours."""
-        await asyncio.sleep(2 * SESSION_SECONDS)
+    async def _wait_for(self, away: Unavailable, slot: _Slot) -> None:
+        """Until what a batch needs is there, or the slot is no longer ours; the batch is read again then."""
+        feed, waiting = self._feeds[slot.tp.topic].name, self._waiting[slot.tp.topic]
+        if not waiting:
+            log.warning("%s: %s; waiting for it", feed, away)
+        waiting.add(slot.tp)
+        seconds, answers = AGAIN_SECONDS, False
+        try:
+            while slot.owner is not None and not answers:
+                await asyncio.sleep(seconds)
+                seconds = min(2 * seconds, PATIENCE_SECONDS)
+                with suppress(Unavailable):
+                    await self._in_thread(away.ask_again)
+                    answers = True
+        finally:
+            waiting.discard(slot.tp)
+        if answers and not waiting:
+            log.info("%s: what it waited for answers again", feed)
+
+    async def _do(self, slot: _Slot, owner: IntakePartition | WatchedRecords, batch: Any) -> None:
+        since, unread = time.monotonic(), owner.unread if isinstance(owner, IntakePartition) else 0
+        await self._in_thread(owner.process, batch)
+        batch.done = True
+        slot.undelivered = False
+        self._metrics.done(slot.tp.topic, len(batch), time.monotonic() - since)
+        if isinstance(owner, IntakePartition):
+            self._metrics.put_aside(slot.tp.topic, owner.unread - unread)
+
+    async def _reclaim(self, slot: _Slot, seconds: float) -> None:
+        """Open a partition again that we let go of, if it is ours after so long."""
+        await asyncio.sleep(seconds)
         await self._settle(slot)
 
     def _is_open(self, tp: TP) -> bool:
@@ -209,7 +322,10 @@ class Worker:
         """Open what is new, close what is gone; what stays keeps its state: the fence is still ours,
         and if it is not, the next commit says so."""
         assigned = set(assigned)
-        await asyncio.to_thread(self._count_partitions)
+        self._joined = True
+        # A broker that has just come back may be gone again; what was counted before still holds.
+        with suppress(BrokerUnavailable):
+            await asyncio.to_thread(self._count_partitions)
         for tp in sorted(assigned - self._slots.keys()):
             self._slots[tp] = _Slot(tp)
         for tp, slot in self._slots.items():
@@ -222,53 +338,84 @@ class Worker:
             if not slot.assigned:
                 await self._let_go(slot)
             elif slot.owner is None:
-                owner = await self._in_thread(self._new_owner, slot.tp)
-                await self._in_thread(owner.open)
+                owner = await self._opened(slot)
+                if owner is None:
+                    return
                 if owner.position is not None:
                     await self._app.consumer.seek_if_assigned(slot.tp, owner.position)
                 slot.owner = owner
-                if all(each.owner is not None or not each.assigned for each in self._slots.values()):
+                if self._all_open():
                     self._on_ready()
+
+    async def _opened(self, slot: _Slot) -> IntakePartition | WatchedRecords | None:
+        """The open owner of a slot; None while the broker is away: it is tried again soon."""
+        owner: IntakePartition | WatchedRecords = await self._in_thread(self._new_owner, slot.tp)
+        try:
+            await self._in_thread(owner.open)
+        except Exception as error:
+            await self._in_thread(owner.close)
+            if not _away(error):
+                raise
+            self._say_silence()
+            self._spawn(self._reclaim(slot, AGAIN_SECONDS))
+            return None
+        return owner
 
     async def _let_go(self, slot: _Slot) -> None:
         if slot.owner is not None:
             await self._in_thread(slot.owner.close)
             slot.owner = None
 
-    def _new_owner(self, tp: TP) -> IntakePartition | RecordsPartition:
+    def _new_owner(self, tp: TP) -> IntakePartition | WatchedRecords:
         if tp.topic == self._topics.changes.name:
-            return RecordsPartition(self._connection, self._topics, tp.partition, self._data)
+            return WatchedRecords(self._connection, self._topics, tp.partition, self._data, self._metrics)
         feed = self._feeds[tp.topic]
         of = self._partitions[tp.topic]
         return IntakePartition(self._connection, self._topics, feed, tp.partition, of)
 
     async def _tick(self) -> None:
-        """Say, again and again, where nothing is left unread that the feed has been read up to now."""
-        silent = False
+        """Again and again: tell the log how far the feeds have been read, and see that all is well."""
+        checked = time.monotonic()
         while True:
             await asyncio.sleep(self._config.live.tick)
+            self._beat = time.monotonic()
             if self._app.crashed:
                 raise self._app.crash_reason
-            # What happened before this has had the time to arrive.
-            now = datetime.now(UTC) - timedelta(seconds=self._config.live.lag)
-            intake = {
-                tp: slot.owner for tp, slot in self._slots.items() if isinstance(slot.owner, IntakePartition)
-            }
-            if not intake or self._app.rebalancing:
-                continue
             try:
-                read = await self._app.consumer.read_to_end(intake)
-                if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
-                    messages = self._to_every_partition(encode(Tick(marks)))
-                    await self._in_thread(self._marks.write, self._topics.changes.name, messages)
-            except (KafkaError, BrokerUnavailable):
-                if not silent:
-                    log.warning("the broker does not answer; waiting for it")
-                silent = True
+                if self._beat - checked > CHECK_SECONDS:
+                    await self._in_thread(self._recheck)
+                    checked = self._beat
+                await self._mark()
+            except Exception as error:
+                if not _away(error):
+                    raise
+                self._say_silence()
                 continue
-            if silent:
+            if self._silent and self._all_open():
                 log.info("the broker answers again")
-                silent = False
+                self._silent = False
+
+    async def _mark(self) -> None:
+        """Say where nothing is left unread that the feed has been read up to now."""
+        # What happened before this has had the time to arrive.
+        now = datetime.now(UTC) - timedelta(seconds=self._config.live.lag)
+        intake = {
+            tp: slot.owner for tp, slot in self._slots.items() if isinstance(slot.owner, IntakePartition)
+        }
+        if not intake or self._app.rebalancing:
+            return
+        read = await self._app.consumer.read_to_end(intake)
+        if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
+            messages = self._to_every_partition(encode(Tick(marks)))
+            await self._in_thread(self._marks.write, self._topics.changes.name, messages)
+
+    def _say_silence(self) -> None:
+        if not self._silent:
+            log.warning("the broker does not answer; waiting for it")
+        self._silent = True
+
+    def _recheck(self) -> None:
+        recheck(self._connection.admin(), self._topics)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` beside everything else; what it raises ends the worker."""
@@ -284,3 +431,23 @@ class Worker:
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+def _away(error: Exception) -> bool:
+    """Whether `error` says no more than that the broker is not there now."""
+    if isinstance(error, KafkaException):
+        return is_silence(error.args[0])
+    return isinstance(error, KafkaError | BrokerUnavailable | TimeoutError)
+
+
+def _credentials(security: Security) -> Any:
+    """The same for Faust, which takes credentials that come without a context for plain text."""
+    context = security.context() if security.protocol == "tls" else None
+    if security.sasl is not None:
+        return faust.SASLCredentials(
+            mechanism=security.sasl.mechanism,
+            username=security.sasl.username.read(),
+            password=security.sasl.password.read(),
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

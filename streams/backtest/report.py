@@ -1,13 +1,14 @@
 """The summary of a backtest, for people and for programs."""
 
+from typing import Any
+
 import click
 import orjson
 from rich.table import Table
 
+from streams.backtest.scores import Scores
 from streams.backtest.summary import ALWAYS, EVENTS, Summary
 from streams.console import console
-
-_UNDECODABLE_SHOWN = 3
 
 
 def show(summary: Summary, *, err: bool = False) -> None:
@@ -21,27 +22,35 @@ def show(summary: Summary, *, err: bool = False) -> None:
     if numbers["recipients"]:
         columns = ("notices", "median week", "worst week")
         out.print(_table("told", columns, numbers["recipients"]))
-    elif summary.changes:
+    elif summary.replayed.changes:
         out.print("Nothing would have fired.")
-    if summary.undecodable:
-        count = len(summary.undecodable)
+    if count := summary.unread.count:
         out.print(f"{count} message{'s' * (count != 1)} could not be read:")
-        for place, reason in list(summary.undecodable.items())[:_UNDECODABLE_SHOWN]:
+        for place, reason in summary.unread.first.items():
             out.print(f"  {place}: {reason}")
-        if count > _UNDECODABLE_SHOWN:
+        if count > len(summary.unread.first):
             out.print("  ... `escalations decode` shows all of them.")
 
 
-def show_json(summary: Summary, *, err: bool = False) -> None:
+def show_json(summary: Summary, scores: Scores | None = None, *, err: bool = False) -> None:
     """One JSON object on standard output, or with `err` on standard error."""
-    click.echo(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2), err=err)
+    click.echo(orjson.dumps(numbers_of(summary, scores), option=orjson.OPT_INDENT_2), err=err)
+
+
+def numbers_of(summary: Summary, scores: Scores | None = None) -> dict[str, Any]:
+    """All numbers of a backtest; `scored` and `scores` only where it was scored."""
+    numbers = summary.as_json()
+    if scores is not None:
+        numbers["scored"] = scores.period.as_json()
+        numbers["scores"] = scores.as_json()
+    return numbers
 
 
 def _title(summary: Summary) -> str:
-    if summary.first is None:
+    if summary.days is None:
         return "No changes."
-    counts = f"{summary.changes:,} changes of {summary.records:,} records"
-    return f"{counts}, {summary.first} to {summary.last}"
+    first, last = summary.days
+    return f"{summary.replayed.changes:,} changes of {summary.replayed.records:,} records, {first} to {last}"
 
 
 def _table(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, float]]) -> Table:

@@ -1,6 +1,5 @@
 """What a backtest found, in numbers: per path, and per person and week."""
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,10 +7,11 @@ from datetime import date
 from statistics import median
 from typing import Any, get_args
 
-from streams.backtest.history import History
+from streams.backtest.history import Unread
+from streams.backtest.replay import Replayed
 from streams.core.escalation import CALLS, Escalation, Event
 from streams.core.rules import Rules
-from streams.core.timestamps import micros, moment
+from streams.core.timestamps import moment
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 ALWAYS: tuple[Event, ...] = ("opened", "advanced", "resolved")
@@ -31,36 +31,51 @@ class PathLoad:
 
 
 class Summary:
-    """Counts of one backtest: of `history` under `rules`, up to `until` (microseconds) or its end.
+    """Counts of one backtest: of what has been `replayed` under `rules`, up to `until` (microseconds) or
+    its end.
 
-    `paths` holds every path of the rules, also one that never fired. `first` and `last` are the days
-    in UTC that the backtest spans, both None when nothing was replayed.
+    `paths` holds every path of the rules, also one that never fired. `unread`: messages that could not be
+    read. `problem`: why it is only a part of the history, or None. `told`: how often, by person and week,
+    counted from the first Monday there is.
     """
 
-    def __init__(self, history: History, rules: Rules, until: int | None = None) -> None:
-        changes = history.changes
-        if until is not None:
-            changes = changes[: bisect_right(changes, until, key=lambda change: micros(change.at))]
-        self.changes = len(changes)
-        self.records = len({change.record for change in changes})
-        self.first: date | None = changes[0].at.date() if changes else None
-        self.last: date | None = self.first and (changes[-1].at if until is None else moment(until)).date()
+    def __init__(
+        self,
+        rules: Rules,
+        replayed: Replayed,
+        until: int | None = None,
+        unread: Unread | None = None,
+        problem: str | None = None,
+    ) -> None:
+        self.replayed = replayed
         self.paths = {path.name: PathLoad() for path in rules.paths}
-        self.undecodable = history.undecodable
-        self.problem = None if history.problem is None else str(history.problem)
-        self._told: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self.unread = Unread() if unread is None else unread
+        self.problem = problem
+        self._until = until
+        self.told: defaultdict[str, Counter[int]] = defaultdict(Counter)
+
+    @property
+    def days(self) -> tuple[date, date] | None:
+        """The first and the last day, in UTC, that the backtest spans; None when nothing was replayed."""
+        first, last = self.replayed.first, self.replayed.last
+        if first is None or last is None:
+            return None
+        return moment(first).date(), moment(last if self._until is None else self._until).date()
 
     def count(self, escalations: Iterable[Escalation]) -> Iterator[Escalation]:
         """Pass `escalations` on, counting them."""
         for each in escalations:
-            load = self.paths[each.path]
+            load = self.paths.get(each.path)
+            if load is None:
+                # A log may have had paths that the last of its rules have no more.
+                load = self.paths[each.path] = PathLoad()
             load.records.add(each.record)
             load.events[each.event] += 1
             # That something is over is no load: nobody has to act on it.
             if each.event in CALLS and not each.shadow:
                 week = _week(date.fromisoformat(each.at[:10]))
                 for person in each.notify:
-                    self._told[person][week] += 1
+                    self.told[person][week] += 1
             yield each
 
     def as_json(self) -> dict[str, Any]:
@@ -71,12 +86,12 @@ class Summary:
         backtest, quiet ones included (weeks begin on Monday, 00:00 UTC). `undecodable`: how many
         messages could not be read. `problem`: why only a part of the history could be read, or None.
         """
-        weeks = self._weeks()
+        weeks, days = self._weeks(), self.days
         return {
-            "changes": self.changes,
-            "records": self.records,
-            "first": self.first and self.first.isoformat(),
-            "last": self.last and self.last.isoformat(),
+            "changes": self.replayed.changes,
+            "records": self.replayed.records,
+            "first": days and days[0].isoformat(),
+            "last": days and days[1].isoformat(),
             "weeks": len(weeks),
             "paths": {
                 name: {"records": len(load.records), **load.counts()} for name, load in self.paths.items()
@@ -87,16 +102,16 @@ class Summary:
                     "median_week": float(median(told[week] for week in weeks)),
                     "worst_week": max(told.values()),
                 }
-                for name, told in sorted(self._told.items())
+                for name, told in sorted(self.told.items())
             },
-            "undecodable": len(self.undecodable),
+            "undecodable": self.unread.count,
             "problem": self.problem,
         }
 
     def _weeks(self) -> range:
         # A deadline may have passed before the first change that the history holds.
-        weeks = {week for told in self._told.values() for week in told}
-        weeks.update(_week(day) for day in (self.first, self.last) if day is not None)
+        weeks = {week for told in self.told.values() for week in told}
+        weeks.update(_week(day) for day in self.days or ())
         return range(min(weeks), max(weeks) + 1) if weeks else range(0)
 
 

@@ -58,6 +58,8 @@ def command(path: Path, name: str, letters: Path | None, paths: tuple[Path, ...]
                     continue
                 if isinstance(outcome, PassedOver):
                     passed_over += 1
+                    if outcome.gap:
+                        _tell(message, outcome.reason)
                     continue
                 changes += len(outcome)
                 for change in outcome:
@@ -81,7 +83,7 @@ def _put_aside(out: BinaryIO | None, message: "Message", reason: str) -> None:
     import orjson
 
     if out is None:
-        click.echo(f"{message.topic}-{message.partition}@{message.offset}: {reason}", err=True)
+        _tell(message, reason)
         return
     line = {
         "topic": message.topic,
@@ -94,6 +96,10 @@ def _put_aside(out: BinaryIO | None, message: "Message", reason: str) -> None:
         "headers": [(name, _text(value)) for name, value in message.headers],
     }
     out.write(orjson.dumps(line) + b"\n")
+
+
+def _tell(message: "Message", reason: str) -> None:
+    click.echo(f"{message.place}: {reason}", err=True)
 
 
 def _text(part: bytes | None) -> str | None:

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.commands.exit_codes import NO
+from streams.commands.inputs import FEEDS, feed_files, read_files
 from streams.commands.options import (
     BROKER,
     CONFIG,
     FILES,
     Moment,
     examples,
-    feed_named,
-    messages_of,
     workers_topics,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from streams.config import Config
+    from streams.core.entries import Happened
     from streams.core.explain import Explanation
     from streams.core.record import Record
     from streams.core.rules import Rules
+    from streams.feeds import Feed
 
 
 @click.command(
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 @CONFIG
 @click.option("--path", "name", help="Only this path. [default: every path about the record]")
 @click.option("--at", type=Moment(), help="As of when. [default: now, or the end of the files]")
-@click.option("--feed", help="Which feed of the configuration the files are of.")
+@FEEDS
 @BROKER
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each path, a line each.")
 @click.argument("record", metavar="RECORD")
@@ -45,7 +48,7 @@ def command(
     path: Path,
     name: str | None,
     at: int | None,
-    feed: str | None,
+    feeds: tuple[str, ...],
     broker: str,
     as_json: bool,
     record: str,
@@ -63,7 +66,7 @@ def command(
     from streams.core.document import did_you_mean
     from streams.core.explain import explain
 
-    if bool(feed) != bool(files):
+    if files and not feeds:
         raise click.UsageError("Give --feed NAME and FILE..., or neither to ask the running workers.")
     config = load(path)
     known = [each.name for each in config.rules.paths]
@@ -71,7 +74,9 @@ def command(
         hint = f"{did_you_mean(name, known)}Known: {', '.join(known)}"
         raise click.BadParameter(f"there is no path {name!r}. {hint}", param_hint="--path")
     found = (
-        _from_history(config, feed, files, record, at) if feed else _from_workers(config, broker, record, at)
+        _from_history(config, feed_files(config, feeds, files), record, at)
+        if feeds
+        else _from_workers(config, broker, record, at)
     )
     kinds = sorted({each.about for each in config.rules.paths})
     if found is None:
@@ -100,27 +105,42 @@ def command(
 
 
 def _from_history(
-    config: "Config", feed: str, files: tuple[Path, ...], record: str, at: int | None
+    config: "Config", inputs: "list[tuple[Feed, tuple[Path, ...]]]", record: str, at: int | None
 ) -> "tuple[Rules, Record, int] | None":
     from collections import deque
 
-    from streams.backtest.history import read_history
+    from streams.backtest.history import History
     from streams.backtest.replay import replay
+    from streams.core.entries import Reference
     from streams.core.partition import Partition
     from streams.core.timestamps import micros
     from streams.progress import counted
 
-    named = feed_named(config, feed)
-    history = read_history(named, counted(messages_of(named, files), "reading"))
+    history = History()
+    read_files(history, inputs)
     if history.problem is not None:
-        raise history.problem
+        click.echo(f"escalations: {history.problem}", err=True)
+        sys.exit(NO)
+    last = 0
+
+    def concerning() -> "Iterator[Happened]":
+        """Records have nothing to do with each other unless some are compared with similar ones."""
+        nonlocal last
+        for change in counted(history.changes, "replaying", len(history.changes)):
+            if isinstance(change, Reference):
+                yield change
+                continue
+            last = micros(change.at)
+            if change.record == record or config.rules.bases:
+                yield change
+
     partition = Partition([(0, config.rules)])
-    changes = counted(history.changes, "replaying", len(history.changes))
-    deque(replay(config.rules, changes, at, partition), maxlen=0)
+    deque(replay(config.rules, concerning(), at, partition), maxlen=0)
+    if at is None:
+        at = last
+        partition.advance(at)
     state = partition.records.get(record)
-    if state is None:
-        return None
-    return partition.rules[-1][1], state, micros(history.changes[-1].at) if at is None else at
+    return None if state is None else (partition.rules[-1][1], state, at)
 
 
 def _from_workers(
@@ -132,7 +152,7 @@ def _from_workers(
     from streams.core.timestamps import micros
     from streams.log.connection import Connection
 
-    connection = Connection(broker)
+    connection = Connection(broker, config.kafka)
     found = state_of(connection, workers_topics(config, connection), record)
     return None if found is None else (*found, micros(datetime.now(UTC)) if at is None else at)
 
@@ -140,6 +160,8 @@ def _from_workers(
 def _show(each: "Explanation") -> None:
     click.echo(f"{each.path}: {each.verdict}")
     click.echo(f"  {each.summary}")
+    if each.uncertain:
+        click.echo("  uncertain: its feed could not tell the latest change; look into the CRM")
     if each.because:
         click.echo(f"  because: {each.because}")
     for line in _clauses(each.clauses, "  "):

@@ -10,16 +10,44 @@ from streams.commands.exit_codes import NO
 from streams.commands.options import examples, reason
 
 
-@click.command("init", epilog=examples("escalations init", "escalations init crm --starter csv"))
+@click.command(
+    "init",
+    epilog=examples(
+        "escalations init",
+        "escalations init crm --starter csv",
+        "escalations init mine --from crm/tickets.csv",
+    ),
+)
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @click.option("--starter", default="helpdesk", show_default=True, help="Which one; see --list.")
 @click.option("--list", "listing", is_flag=True, help="List the starters.")
-def command(folder: Path, starter: str, listing: bool) -> None:
+@click.option(
+    "--from",
+    "sample",
+    type=click.Path(path_type=Path),
+    help="Propose a configuration for this sample of a feed: CSV, or JSON lines of Debezium's events.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "debezium"]),
+    help="The format of the sample. [default: by its name]",
+)
+def command(folder: Path, starter: str, listing: bool, sample: Path | None, form: str | None) -> None:
     """Write a commented starter.
 
     It goes into FOLDER (default: here) as escalations.yaml, with tests in escalations.tests.yaml. What
     is there already is left as it is.
+
+    With --from, what the columns of a sample may mean is guessed from their names and values, and each
+    guess says why. What a sample cannot show, such as the zone of its times, is left as TODO, which
+    `escalations check` refuses.
     """
+    if sample is not None:
+        _propose(folder, sample, form)
+        return
+    if form is not None:
+        raise click.UsageError("--format is of the sample: give --from FILE with it.")
     from importlib.resources import files as resources
 
     source = resources("streams") / "starters"
@@ -57,3 +85,23 @@ def command(folder: Path, starter: str, listing: bool) -> None:
     click.echo(f"      escalations test{config}")
     if starter == "csv":
         click.echo(f"      escalations backtest{config} --feed tickets {folder / 'tickets.csv'}")
+
+
+def _propose(folder: Path, sample: Path, form: str | None) -> None:
+    from streams.guess.sample import is_json, propose
+
+    path = folder / "escalations.yaml"
+    if os.path.lexists(path):
+        click.echo(f"escalations: {path} exists already and is left as it is", err=True)
+        sys.exit(NO)
+    proposal = propose(sample, messages=form == "debezium" if form else is_json(sample))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(proposal.text, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(reason(error), param_hint="FOLDER") from None
+    places = {0: "", 1: "; 1 TODO is left to you"}.get(
+        proposal.todo, f"; {proposal.todo} TODO are left to you"
+    )
+    click.echo(f"wrote {path}{places}")
+    click.echo(f"Next: escalations check{'' if folder == Path() else f' -c {path}'}")

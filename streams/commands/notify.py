@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from streams.commands.options import BROKER, CONFIG, examples, log_to_stderr, workers_topics
+from streams.commands.options import BROKER, CONFIG, LOG_FORMAT, examples, log_to_stderr, workers_topics
 
 
 @click.command(
@@ -14,8 +14,9 @@ from streams.commands.options import BROKER, CONFIG, examples, log_to_stderr, wo
 )
 @CONFIG
 @BROKER
+@LOG_FORMAT
 @click.argument("channel", required=False)
-def command(path: Path, broker: str, channel: str | None) -> None:
+def command(path: Path, broker: str, form: str, channel: str | None) -> None:
     """Hand each escalation to a channel.
 
     CHANNEL is one of `notify` in the configuration; without one, escalations are printed. Runs
@@ -27,8 +28,9 @@ def command(path: Path, broker: str, channel: str | None) -> None:
     from streams.notify.channel import sender
     from streams.notify.service import serve
 
-    log_to_stderr()
-    config, connection = load(path), Connection(broker)
+    log_to_stderr(form)
+    config = load(path)
+    connection = Connection(broker, config.kafka)
     if channel is not None and channel not in config.notify:
         known = ", ".join(config.notify) or "none"
         raise click.BadParameter(f"{channel!r} is not in `notify`; known: {known}", param_hint="CHANNEL")

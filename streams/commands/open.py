@@ -22,7 +22,8 @@ def command(path: Path, broker: str, as_json: bool) -> None:
     from streams.config import load
     from streams.log.connection import Connection
 
-    config, connection = load(path), Connection(broker)
+    config = load(path)
+    connection = Connection(broker, config.kafka)
     episodes = open_episodes(connection, workers_topics(config, connection))
     if as_json:
         for each in episodes:

@@ -40,6 +40,12 @@ class Address(click.ParamType):
     name = "host:port"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if "@" in value:
+            self.fail(
+                "an address holds no name and no password; `kafka` in the configuration says where they are",
+                param,
+                ctx,
+            )
         if not re.fullmatch(r"[^\s/,]+(,[^\s/,]+)*", value):
             self.fail(f"{value!r} is no address of a broker; write HOST:PORT", param, ctx)
         return value
@@ -62,6 +68,16 @@ BROKER = click.option(
     show_default=True,
     help="The Kafka broker, host:port; also from ESCALATIONS_BROKER.",
 )
+LOG_FORMAT = click.option(
+    "--log-format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or one JSON object a line.",
+)
+LOGS = "escalations.logs"
+"""In the context of a command that logs: what ends it goes to the log, too."""
 FILES = click.Path(path_type=Path, allow_dash=True)
 
 
@@ -74,14 +90,24 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(form: str = "text") -> None:
+    """From now on; also what ends the command. `form`: one of LOG_FORMAT."""
     import logging
 
+    handler = logging.StreamHandler(sys.stderr)
+    if form == "json":
+        from pythonjsonlogger.json import JsonFormatter
+
+        names = {"levelname": "level", "exc_info": "traceback"}
+        handler.setFormatter(
+            JsonFormatter("{levelname}{message}", style="{", rename_fields=names, timestamp="time")
+        )
     # Libraries say a lot at the level of information, and some of it is secret: httpx names URLs.
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("escalations").setLevel(logging.INFO)
     # The client library reports each attempt to reach a broker; what matters comes as an error.
     logging.getLogger("escalations.kafka").setLevel(logging.CRITICAL)
+    click.get_current_context().meta[LOGS] = True
 
 
 def feed_named(config: "Config", name: str) -> "Feed":

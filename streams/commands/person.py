@@ -43,7 +43,8 @@ def tell(
     from streams.core.timestamps import moment
     from streams.log.connection import Connection
 
-    config, connection = load(path), Connection(broker)
+    config = load(path)
+    connection = Connection(broker, config.kafka)
     known = [each.name for each in config.rules.paths]
     if name is not None and name not in known:
         hint = f"{did_you_mean(name, known)}Known: {', '.join(known)}"

@@ -36,7 +36,7 @@ from typing import Any
 import msgspec
 
 from streams.core.entries import Tallied
-from streams.core.record import Record
+from streams.core.record import Record, is_same
 from streams.core.timestamps import DAY, HOUR, duration, micros, moment
 
 Group = tuple[tuple[str, str], ...]
@@ -140,7 +140,7 @@ def stay_ended(before: Record | None, after: Record) -> int | None:
     """
     if before is None or not is_staying(before):
         return None
-    if after.stage != before.stage:
+    if after.stage != before.stage and not is_same("stage", after.lookups, before.lookups):
         stayed = after.entered - before.entered
     elif is_staying(after):
         return None

@@ -1,4 +1,7 @@
-"""What the log `crm.changes` holds: changes, commands, ticks, rules and tallies. Each is one JSON object."""
+"""What the log `crm.changes` holds: changes, references, commands, ticks, rules and tallies.
+
+Each is one JSON object.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -36,6 +39,20 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 MOST_TEXT = 4_000
 
+Operation = Literal["upsert", "refresh", "delete", "gap"]
+
+
+class Lookup(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A field whose value stands in a table: in the `column` of the row named `key`.
+
+    statuses: of a stage, which of the values are paused or closed; None where that is not known.
+    """
+
+    table: str
+    column: str
+    key: str
+    statuses: dict[str, str] | None = None
+
 
 class Change(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="change", omit_defaults=True, gc=False
@@ -44,7 +61,7 @@ class Change(
 
     record: `kind:id`.
     op: `upsert` (someone changed it), `refresh` (a snapshot read it: its state is known, but
-        nobody touched it), `delete`.
+        nobody touched it), `delete`, `gap` (someone changed it, and the feed cannot say how).
     by: who did it: somebody of ours, the customer, or a machine; None where the feed does not say.
     at: when it happened, in UTC.
     feed: the feed it came by; `order` compares within one feed and record.
@@ -52,10 +69,11 @@ class Change(
     fields: what is known now. An absent name is unchanged, None is an explicit null. The `MOMENTS`
         of `streams.core.record` are RFC 3339 texts; `status` is open, paused or closed.
     said: what was written or said with this change, if anything was.
+    lookups: of the `fields` that hold a key for now, where their values are.
     """
 
     record: str
-    op: Literal["upsert", "refresh", "delete"]
+    op: Operation
     at: Moment
     feed: str
     source: Source
@@ -63,7 +81,40 @@ class Change(
     by: Author | None = None
     fields: dict[str, Any] = {}
     said: Said | None = None
+    lookups: dict[str, Lookup] = {}
 
+
+class Reference(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="entry",
+    tag="reference",
+    omit_defaults=True,
+    gc=False,
+):
+    """One row of a table that records refer to. It is in every partition of the log.
+
+    values: by column, what is known now. An absent name is unchanged; None instead of all of them: the row
+    is gone. The others are as those of a change; `streams.core.tables` says from when it holds.
+    """
+
+    table: str
+    key: str
+    at: Moment
+    feed: str
+    source: Source
+    order: tuple[int | str, ...] | None = None
+    values: dict[str, Any] | None = {}
+
+    @property
+    def record(self) -> str:
+        """Table and key, as no record can be named."""
+        return f":{self.table}:{self.key}"
+
+
+Fact = Change | Reference
+"""What a feed brings."""
 
 Short = Annotated[str, msgspec.Meta(max_length=200)]
 """What people name is kept in the state, and must not let it grow."""
@@ -115,6 +166,9 @@ class NewRules(msgspec.Struct, frozen=True, tag_field="entry", tag="rules"):
     document: dict[str, Any]
 
 
+Happened = Change | Reference | Command
+"""What a history is made of: what feeds bring, and what people say to it."""
+
 Counted = tuple[tuple[int, ...], tuple[int, ...]]
 """Durations in buckets, as `Stays` of `streams.core.baselines` has them: which, and how many in each."""
 
@@ -139,10 +193,12 @@ class Tallied(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag=
     groups: tuple[tuple[tuple[tuple[str, str], ...], Counted, Counted], ...] = ()
 
 
-Entry = Change | Command | Tick | NewRules | Tallied
+Entry = Change | Reference | Command | Tick | NewRules | Tallied
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Change | Command | Tick | NewRules | Tallied)
+_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(
+    Change | Reference | Command | Tick | NewRules | Tallied
+)
 
 
 def encode(entry: Entry) -> bytes:

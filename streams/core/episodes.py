@@ -358,7 +358,7 @@ def _warn(
     choices, _ = choose(rules, path, record, 0, at)
     notify = names(choices)
     because, clock = path.trigger.warning(record, number, at)
-    details = {"clauses": explain(path.where, record), "clock": clock, "people": people(choices, None)}
+    details = _details(path, record, clock, choices, None)
     decisions.append(
         _escalation(
             rules,
@@ -392,7 +392,7 @@ def _step(
     because, clock = path.trigger.because(record, at)
     # Warnings have begun the episode already.
     episode = standing.episode + (opens and not standing.warned)
-    details = {"clauses": explain(path.where, record), "clock": clock, "people": people(choices, taker)}
+    details = _details(path, record, clock, choices, taker)
     decisions.append(
         _escalation(
             rules,
@@ -454,6 +454,14 @@ def people(choices: list[Choice], taker: Choice | None) -> list[dict[str, Any]]:
         }
         for action, choice in named
     ]
+
+
+def _details(
+    path: Path, record: Record, clock: dict[str, Any], choices: list[Choice], taker: Choice | None
+) -> dict[str, Any]:
+    """What the reason has beside `because` where somebody is to act."""
+    details = {"clauses": explain(path.where, record), "clock": clock, "people": people(choices, taker)}
+    return {**details, "uncertain": True} if record.uncertain else details
 
 
 def _said(pause: Pause | None) -> str:

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from streams.core import conditions
 from streams.core.engine import step
@@ -35,6 +36,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     summary: the same as a line for people. missing: what would have to be otherwise for it to hold.
     clauses: each condition with its value and verdict. clock: the trigger's arithmetic, where it has any.
     episode, step: of the latest episode. next: what comes if nothing changes.
+    uncertain: present where the feed could not tell the record's latest change.
     """
 
     record: str
@@ -50,6 +52,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     episode: int
     step: int
     next: Next | None
+    uncertain: bool | UnsetType = UNSET
 
 
 def explain(rules: Rules, record: Record, at: int) -> list[Explanation]:
@@ -83,6 +86,7 @@ def _explain(rules: Rules, path: Path, record: Record, at: int) -> Explanation:
         episode=standing.episode,
         step=standing.step,
         next=coming,
+        uncertain=record.uncertain or UNSET,
     )
 
 

@@ -1,4 +1,4 @@
-"""One partition of the log, folded: its records, its time, its rules.
+"""One partition of the log, folded: its records, its tables, its time, its rules.
 
 Live worker, backtest and tests all drive this. It does no I/O: whoever drives it stores what
 `changed` and sends what was decided.
@@ -13,10 +13,12 @@ import msgspec
 from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.engine import step
-from streams.core.entries import Change, Command, Entry, Mark, NewRules, Tallied, Tick
+from streams.core.entries import Change, Command, Entry, Mark, NewRules, Reference, Tallied, Tick
 from streams.core.escalation import Escalation
+from streams.core.record import Record
 from streams.core.records import Records
 from streams.core.rules import Rules, read_rules, version_of
+from streams.core.tables import Tables, told_of
 from streams.core.timestamps import YEARS, micros
 from streams.core.triggers.stage import SIMILAR
 
@@ -39,8 +41,8 @@ class Partition:
     one only while a newer version, or the same one with more known of similar records, waits for its
     moment. `changed`: keys of the records that the last folds altered; whoever stores them clears it,
     `troubles` (records that could not go on when time passed, with what was raised),
-    and `similar` with it, whose outbox is to be written to every partition of the log. `now`: the
-    moment to which time has come; None before it first did.
+    and `tables` and `similar` with it, whose outbox is to be written to every partition of the log. `now`:
+    the moment to which time has come; None before it first did.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class Partition:
         feeds: dict[str, FeedMarks] | None = None,
         similar: Similar | None = None,
         now: int | None = None,
+        tables: Tables | None = None,
     ) -> None:
-        self.rules = list(rules)
+        self.tables = Tables() if tables is None else tables
+        self.rules = [(since, each.among(self.tables)) for since, each in rules]
         for (_, previous), (_, newer) in pairwise(self.rules):
             newer.follow(previous)
         self.similar = Similar() if similar is None else similar
@@ -69,8 +73,11 @@ class Partition:
         # one does with every touch, costs nothing until the old moment comes up.
         self._queue: list[tuple[int, str]] = []
         self._queued: dict[str, int] = {}
+        # Records whose keys no row has yet, by table and key.
+        self._waiting: dict[tuple[str, str], set[str]] = {}
         for record in self.records.values():
             self._enqueue(record.key, record.due)
+            self._await_rows(record)
 
     @property
     def time(self) -> int | None:
@@ -93,6 +100,8 @@ class Partition:
             return self._change(entry)
         if isinstance(entry, Command):
             return self._command(entry)
+        if isinstance(entry, Reference):
+            return self._refer(entry)
         if isinstance(entry, Tick):
             for mark in entry.marks:
                 self._mark(mark)
@@ -131,6 +140,7 @@ class Partition:
     def _change(self, change: Change) -> list[Escalation]:
         if not self.rules:
             raise NoRules(f"the log brings {change.record} before any rules")
+        change = self.tables.resolved(change)
         key = change.record
         before = self.records.encoded.get(key)
         try:
@@ -141,6 +151,24 @@ class Partition:
             if before is not None:
                 self._put_back(key, before)
             raise
+
+    def _refer(self, reference: Reference) -> list[Escalation]:
+        """Take a row, and let the records that wait for it know."""
+        if not self.tables.put(reference, self.now):
+            return []
+        decisions: list[Escalation] = []
+        for key in sorted(self._waiting.pop((reference.table, reference.key), ())):
+            try:
+                if (told := told_of(self.records[key], reference)) is not None:
+                    decisions += self._change(told)
+            except Exception as error:
+                self.troubles.append((key, error))
+        return decisions
+
+    def _await_rows(self, record: Record) -> None:
+        for lookup in record.lookups.values():
+            if not self.tables.has(lookup.table, lookup.key):
+                self._waiting.setdefault((lookup.table, lookup.key), set()).add(record.key)
 
     def _command(self, command: Command) -> list[Escalation]:
         if command.record not in self.records:
@@ -256,7 +284,7 @@ class Partition:
         if self.rules and self.rules[-1][1].version == version_of(entry.document):
             return
         problems = Problems()
-        rules = read_rules(entry.document, problems)
+        rules = read_rules(entry.document, problems).among(self.tables)
         if problems:
             raise ValueError(f"the log brings rules that cannot be read: {problems[0]}")
         if self.rules:
@@ -324,6 +352,8 @@ class Partition:
             self.records[key] = record
             self.changed.add(key)
             self._enqueue(key, record.due)
+            if change is not None:
+                self._await_rows(record)
         return decisions
 
     def _enqueue(self, key: str, deadline: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from streams.core.entries import Author, Change, Said, Source
+from streams.core.entries import Author, Change, Lookup, Reference, Said, Source
 from streams.core.timestamps import DAY, from_rfc3339
 
 HEALTH_HISTORY = 32
@@ -103,6 +103,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
         is not just when the record became known. touched: when somebody last touched the record.
     idle: spans in which the record was not open (paused or closed); the last may be unended.
     merged: the record that this one has become part of.
+    uncertain: whether the latest change was one that its feed could not tell (a `gap`).
     health: scores with their moments, oldest first. contacts: how often the customer wrote.
     asked: since when the customer has been waiting for an answer; None while nobody waits.
     responded: when the first answer was given. replied: when the latest was.
@@ -111,6 +112,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
         closed, with their status.
     was: the value before the present one, of the fields for which some path asks that.
     heeded: ids of the commands obeyed last, by which one that is written again is known.
+    lookups: of the facts that stand in a table, by name, where.
     standings: by path. applied: by feed.
     """
 
@@ -143,7 +145,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     fields: dict[str, Any] = {}
     was: dict[str, Any] = {}
     deleted: bool = False
+    uncertain: bool = False
     heeded: tuple[str, ...] = ()
+    lookups: dict[str, Lookup] = {}
     standings: dict[str, Standing] = {}
     applied: dict[str, Applied] = {}
 
@@ -211,17 +215,20 @@ def decode(value: bytes) -> Record:
 
 
 def is_news(record: Record | None, change: Change) -> bool:
-    """Whether `change` is newer, for its feed, than what `record` took last.
+    """Whether `change` is newer, for its feed, than what `record` took last."""
+    last = record.applied.get(change.feed) if record else None
+    return last is None or is_newer(last, change)
+
+
+def is_newer(last: Applied, fact: Change | Reference) -> bool:
+    """Whether `fact` is newer than the `last` one of its feed that was taken.
 
     By the feed's order token where both have one, else by the coordinates: a repeat has the
     same ones. So neither a redelivery nor an intake that starts over after a crash counts twice.
     """
-    last = record.applied.get(change.feed) if record else None
-    if last is None:
-        return True
-    if change.order is not None and last.order is not None:
-        return change.order > last.order
-    here, there = change.source, last.source
+    if fact.order is not None and last.order is not None:
+        return fact.order > last.order
+    here, there = fact.source, last.source
     same = (here.topic, here.partition) == (there.topic, there.partition)
     return not same or here.offset > there.offset
 
@@ -270,19 +277,20 @@ def apply(
     touched = fields.get("touched")
     if touched is not None:
         touched = from_rfc3339(touched)
-    elif change.op == "upsert" and "touched" not in fields:
+    elif change.op in ("upsert", "gap") and "touched" not in fields:
         touched = max(when, record.touched)
     if touched is not None and touched != record.touched:
         updates["touched"] = touched
     if "stage" in fields and fields["stage"] != record.stage:
         updates["stage"] = fields["stage"]
-        entered = fields.get("entered")
-        if entered is not None:
-            updates["entered"] = from_rfc3339(entered)
-        elif record.applied:
-            updates["entered"] = max(when, record.entered)
-        if (arrived := _arrived(record, change, at)) != record.arrived:
-            updates["arrived"] = arrived
+        if not is_same("stage", change.lookups, record.lookups):
+            entered = fields.get("entered")
+            if entered is not None:
+                updates["entered"] = from_rfc3339(entered)
+            elif record.applied:
+                updates["entered"] = max(when, record.entered)
+            if (arrived := _arrived(record, change, at)) != record.arrived:
+                updates["arrived"] = arrived
     if "status" in fields and fields["status"] != record.status:
         updates["status"] = fields["status"]
         updates["idle"] = _idle(record, fields["status"], when)
@@ -305,22 +313,39 @@ def apply(
     deleted = change.op == "delete"
     if deleted != record.deleted:
         updates["deleted"] = deleted
+    uncertain = change.op == "gap"
+    if uncertain != record.uncertain:
+        updates["uncertain"] = uncertain
     applied = dict(record.applied)
     applied.pop(change.feed, None)
-    applied[change.feed] = Applied(_order(record, change), change.source)
+    order = latest_order(record.applied.get(change.feed), change, gone=deleted)
+    applied[change.feed] = Applied(order, change.source)
     if len(applied) > FEEDS:
         del applied[next(iter(applied))]
+    changed = frozenset((*updates, *extras))
+    if change.lookups or record.lookups:
+        # A field that holds no key any more has none.
+        there = {name: each for name, each in record.lookups.items() if name not in fields}
+        updates["lookups"] = {**there, **change.lookups}
     after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
     if tracked and record.applied and (names := tracked.get(record.kind)):
         # The first value that a record comes with is no change.
         was = {
             name: old
             for name in names
-            if (old := record.fact(name)) != after.fact(name) and (old is not None or name in known)
+            if (old := record.fact(name)) != after.fact(name)
+            and (old is not None or name in known)
+            and not is_same(name, change.lookups, record.lookups)
         }
         if was:
             after = msgspec.structs.replace(after, was={**record.was, **was})
-    return after, frozenset((*updates, *extras))
+    return after, changed
+
+
+def is_same(fact: str, here: Mapping[str, Lookup], there: Mapping[str, Lookup]) -> bool:
+    """Whether a fact has one key in both: then another value of it is another name for the same."""
+    one, other = here.get(fact), there.get(fact)
+    return one is not None and other is not None and one.key == other.key and one.table == other.table
 
 
 def _first(change: Change, at: int) -> Record:
@@ -344,13 +369,14 @@ def _arrived(record: Record, change: Change, at: int) -> bool:
     return bool(record.applied) or (fields.get("created") is not None and abs(at - record.created) <= DAY)
 
 
-def _order(record: Record, change: Change) -> tuple[int | str, ...] | None:
-    """The order token that the next change of the feed must exceed."""
-    last = record.applied.get(change.feed)
-    if change.order is not None or last is None or change.op == "delete":
+def latest_order(
+    last: Applied | None, fact: Change | Reference, *, gone: bool
+) -> tuple[int | str, ...] | None:
+    """The order token that what the feed brings after `fact` must exceed; `gone`: whether it is a delete."""
+    if fact.order is not None or last is None or gone:
         # A tombstone, which has none, may be a repeat from before the record was made anew;
         # then that making must count as news again.
-        return change.order
+        return fact.order
     return last.order
 
 

@@ -11,9 +11,13 @@
 Where several are named in order, the first who is there is taken. When none of them is, their deputies
 stand in, then their managers, then their managers' deputies and so on. When nobody is found, it is the
 fallback, and the reason says so.
+
+People are those in the configuration and those in a table that a feed brings, under their key there.
+Whoever is written in the configuration is as it says, whatever the table has.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
@@ -24,14 +28,23 @@ import msgspec
 from streams.core.document import Node, Problems, did_you_mean
 from streams.core.record import Record
 from streams.core.rota import Rota, read_rotas
-from streams.core.timestamps import MINUTE, moment
+from streams.core.tables import Tables, text
+from streams.core.timestamps import MINUTE, from_rfc3339, moment
 
 _SECTIONS: Final = {"team": "teams", "role": "roles", "oncall": "rotas"}
 _QUARTER: Final = 15 * MINUTE
+_TABLE: Final = "from"
+"""The key of `people` that names a table: no person's name."""
+
+COLUMNS: Final = ("name", "manager", "deputy", "active", "away", "away_from", "away_until")
+"""What a table can say of people."""
 
 
 class Person(msgspec.Struct, frozen=True):
-    """`ids`: what the CRM calls this person. `leave`: first and last day, both away."""
+    """`ids`: what the CRM calls this person. `leave`: first and last day, both away.
+
+    manager, deputy: a name of the configuration; of a person out of a table, their key there.
+    """
 
     name: str
     ids: tuple[str, ...] = ()
@@ -46,7 +59,9 @@ class Person(msgspec.Struct, frozen=True):
             return f"{self.name} is no longer active"
         for first, last in self.leave:
             if first <= day <= last:
-                return f"{self.name} is on leave from {first} to {last}"
+                since = "" if first == date.min else f" from {first}"
+                until = "" if last == date.max else f" to {last}"
+                return f"{self.name} is on leave{since}{until}"
         return None
 
 
@@ -62,7 +77,7 @@ class Role(msgspec.Struct, frozen=True):
         """Each of them, and why."""
         names, where = self.otherwise, ""
         if self.by is not None:
-            value = _text(record.fact(self.by))
+            value = text(record.fact(self.by))
             names = self.segments.get(value, self.otherwise)
             known = f" for {self.by} {value}" if value else f" where no {self.by} is known"
             where = known if value in self.segments else f"{known}, as for any other"
@@ -92,7 +107,8 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 class Directory:
-    """People, and what leads to them. `zone`: where the days of a leave begin and end."""
+    """People, and what leads to them. `zone`: where the days of a leave begin and end. `table`: the one
+    that has people, too, or None; they are known once `among` has said where it is."""
 
     def __init__(
         self,
@@ -102,8 +118,11 @@ class Directory:
         rotas: Mapping[str, Rota],
         fallback: str,
         zone: str,
+        table: str | None = None,
     ) -> None:
         self.people = people
+        self.table = table
+        self._tables = Tables()
         self.teams = teams
         self.roles = roles
         self.rotas = rotas
@@ -117,6 +136,12 @@ class Directory:
             "oncall": rotas,
         }
         self._parsed: dict[str, Recipient] = {}
+
+    def among(self, tables: Tables) -> "Directory":
+        """The same, with the people in `tables` as they are there at each moment."""
+        directory = copy(self)
+        directory._tables = tables
+        return directory
 
     def notify(self, asked: str, record: Record, at: int) -> Choice:
         """The people to tell: always somebody."""
@@ -137,7 +162,7 @@ class Directory:
         if choice.fallback and (gone := self._fallback_away(at)):
             because = f"{choice.because}; {gone}, so that {record.key} stays where it is"
             return msgspec.structs.replace(choice, found=(), because=because)
-        owner = self._by_id.get(record.owner or "")
+        owner = self._person(record.owner or "", at)
         if owner is not None and choice.found == (owner.name,):
             because = f"{choice.because}; {owner.name} has {record.key} already"
             return msgspec.structs.replace(choice, found=(), because=because)
@@ -185,7 +210,7 @@ class Directory:
                         return Choice(asked, (person.name,), "; ".join(notes) or f"{person.name} is named")
                     notes.append(gone)
                     away.append(person)
-        for person, why in self._standing_in(away):
+        for person, why in self._standing_in(away, at):
             notes.append(why)
             gone = person.away(day)
             if gone is None:
@@ -200,25 +225,59 @@ class Directory:
         """Who is meant, best first, and why; None where that leads to nobody."""
         for name, why in self._names(recipient, record, at):
             notes = [why] if why else []
-            person = None if name is None else self._by_id.get(name)
+            person = None if name is None else self._person(name, at)
             if name is not None and person is None:
-                notes.append(f"{name} is not in `people`")
+                notes.append(self._unknown(name))
             for _ in range(recipient.levels):
                 if person is None:
                     break
                 if person.manager is None:
                     notes.append(f"{person.name} has no manager")
                     person = None
+                elif (manager := self._person(person.manager, at)) is None:
+                    notes.append(f"the manager of {person.name}: {self._unknown(person.manager)}")
+                    person = None
                 else:
-                    notes.append(f"{person.manager} is the manager of {person.name}")
-                    person = self.people[person.manager]
+                    notes.append(f"{manager.name} is the manager of {person.name}")
+                    person = manager
             yield person, "; ".join(notes)
+
+    def _person(self, key: str, at: int) -> Person | None:
+        """Whom a name or an id means at a moment."""
+        person = self._by_id.get(key)
+        if person is not None or self.table is None:
+            return person
+        row = self._tables.find(self.table, key, at)
+        return None if row is None else self.people.get(text(row.get("name"))) or self._read_row(key, row)
+
+    def _read_row(self, key: str, row: Mapping[str, Any]) -> Person:
+        leave: tuple[tuple[date, date], ...] = ()
+        if row.get("away"):
+            leave = ((date.min, date.max),)
+        elif row.get("away_from") or row.get("away_until"):
+            first, last = (row.get(name) for name in ("away_from", "away_until"))
+            leave = ((self._day(first) if first else date.min, self._day(last) if last else date.max),)
+        return Person(
+            text(row.get("name")) or key,
+            ids=(key,),
+            manager=text(row.get("manager")) or None,
+            deputy=text(row.get("deputy")) or None,
+            leave=leave,
+            active=row.get("active") is not False,
+        )
+
+    def _day(self, written: str) -> date:
+        return _day(self._zone, from_rfc3339(written) // _QUARTER)
+
+    def _unknown(self, name: str) -> str:
+        table = "" if self.table is None else f" nor in the table {self.table}"
+        return f"{name} is not in `people`{table}"
 
     def _names(self, recipient: Recipient, record: Record, at: int) -> Iterator[tuple[str | None, str]]:
         name = recipient.name
         match recipient.kind:
             case "field":
-                value = _text(record.fact(name))
+                value = text(record.fact(name))
                 yield (value, f"{value} is the {name}") if value else (None, f"{record.key} has no {name}")
             case "role":
                 yield from self.roles[name].holders(record)
@@ -227,25 +286,30 @@ class Directory:
             case _:
                 yield name, ""
 
-    def _standing_in(self, away: Sequence[Person]) -> Iterator[tuple[Person, str]]:
+    def _standing_in(self, away: Sequence[Person], at: int) -> Iterator[tuple[Person, str]]:
         """Whoever stands in for people who are `away`, each once, nearest first, and why.
 
-        Managers form no circle: that is checked on reading. Deputies may.
+        In the configuration managers form no circle, but in a table they may, as deputies may anywhere.
         """
-        seen = {person.name for person in away}
+        seen = set(away)
         for person in away:
-            while True:
+            climbed: set[Person] = set()
+            manager: Person | None = person
+            while manager is not None and manager not in climbed:
+                person = manager
+                climbed.add(person)
                 absent = person
-                while absent.deputy is not None and absent.deputy not in seen:
-                    seen.add(absent.deputy)
-                    yield self.people[absent.deputy], f"{absent.deputy} is the deputy of {absent.name}"
-                    absent = self.people[absent.deputy]
-                if person.manager is None:
-                    break
-                if person.manager not in seen:
-                    seen.add(person.manager)
-                    yield self.people[person.manager], f"{person.manager} is the manager of {person.name}"
-                person = self.people[person.manager]
+                while (deputy := self._named(absent.deputy, at)) is not None and deputy not in seen:
+                    seen.add(deputy)
+                    yield deputy, f"{deputy.name} is the deputy of {absent.name}"
+                    absent = deputy
+                manager = self._named(person.manager, at)
+                if manager is not None and manager not in seen:
+                    seen.add(manager)
+                    yield manager, f"{manager.name} is the manager of {person.name}"
+
+    def _named(self, key: str | None, at: int) -> Person | None:
+        return None if key is None else self._person(key, at)
 
     def _fallback_away(self, at: int) -> str | None:
         return self.people[self.fallback].away(_day(self._zone, at // _QUARTER))
@@ -255,15 +319,6 @@ class Directory:
 def _day(zone: ZoneInfo, quarter: int) -> date:
     """The local day of a quarter of an hour since 1970; since 2011 no zone's days begin between quarters."""
     return moment(quarter * _QUARTER).astimezone(zone).date()
-
-
-def _text(value: Any) -> str:
-    """A field's value as a name; empty where there is none. An id is a number in some feeds."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value)
 
 
 def _recipient(text: str, levels: int) -> Recipient:
@@ -309,6 +364,10 @@ def _prefixed(directory: Directory, *kinds: str) -> Iterator[str]:
 def read_directory(root: Node, zone: str, problems: Problems) -> Directory:
     """People, teams, roles, rotas and the fallback from the document. Problems are collected, not raised."""
     people = _read_people(root, problems)
+    table = None
+    with problems.collect():
+        if (listed := root.get("people")) and listed.has(_TABLE):
+            table = _read_table(listed[_TABLE])
 
     def read_person(node: Node) -> str:
         return _known(node, people)
@@ -338,20 +397,21 @@ def read_directory(root: Node, zone: str, problems: Problems) -> Directory:
                 key=True,
             )
         fallback = read_person(root["fallback"])
-    return Directory(people, teams, roles, rotas, fallback, zone)
+    return Directory(people, teams, roles, rotas, fallback, zone, table)
 
 
 def _read_people(root: Node, problems: Problems) -> dict[str, Person]:
     people: dict[str, Person] = {}
     with problems.collect():
         if node := root.get("people"):
-            for name, each in node.items():
+            written = [(name, each) for name, each in node.items() if name != _TABLE]
+            for name, each in written:
                 # Stands in for one that cannot be read, so that it is not reported as missing too.
                 people[name] = Person(name)
                 with problems.collect():
                     people[name] = _read_person(name, each)
             taken: dict[str, str] = {}
-            for name, each in node.items():
+            for name, each in written:
                 for key in ("manager", "deputy"):
                     with problems.collect():
                         if isinstance(each.value, dict) and (other := each.get(key)):
@@ -361,6 +421,15 @@ def _read_people(root: Node, problems: Problems) -> dict[str, Person]:
                 with problems.collect():
                     _check_ids(people[name], each, taken)
     return people
+
+
+def _read_table(node: Node) -> str:
+    if not isinstance(node.value, str):
+        node.fail(
+            "`from` names a table that has people, and nobody can be called so",
+            "Write the table that a feed brings, `from: users`, or take another name",
+        )
+    return node.text(example="the name of a table")
 
 
 def _read_person(name: str, node: Node) -> Person:

@@ -20,6 +20,7 @@ from streams.core.document import Node, Problems, did_you_mean
 from streams.core.escalation import SEVERITIES, Severity
 from streams.core.routing import Directory, check_recipient, read_directory
 from streams.core.spans import NO_SPAN, Span, read_span
+from streams.core.tables import Tables
 from streams.core.triggers import Trigger, read_trigger
 from streams.core.triggers.stage import LongerThanSimilar
 
@@ -141,6 +142,14 @@ class Rules:
                 path = msgspec.structs.replace(path, trigger=trigger)
             paths.append(path)
         rules = Rules(self.document, tuple(paths), self.directory, self.feeds)
+        rules.previous = self.previous
+        return rules
+
+    def among(self, tables: Tables) -> "Rules":
+        """The same rules, whose people are also those in `tables`, where these rules say so."""
+        if self.directory.table is None:
+            return self
+        rules = Rules(self.document, self.paths, self.directory.among(tables), self.feeds)
         rules.previous = self.previous
         return rules
 

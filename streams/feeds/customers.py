@@ -1,9 +1,9 @@
 """A feed whose changes also say something about customers: what `streams.core.customers` derives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from streams.core.customers import KIND, of
-from streams.core.entries import Change
+from streams.core.entries import Fact, Reference
 from streams.feeds import EVERY, Brings, Feed, Message, PassedOver, Rows
 
 
@@ -17,12 +17,17 @@ class WithCustomers:
         self.rows: Rows | None = feed.rows
         self._feed = feed
 
-    def decode(self, message: Message) -> list[Change] | PassedOver:
+    def decode(self, message: Message) -> Sequence[Fact] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""
         decoded = self._feed.decode(message)
         if isinstance(decoded, PassedOver):
             return decoded
-        return [each for change in decoded for each in (change, of(change)) if each is not None]
+        facts: list[Fact] = []
+        for fact in decoded:
+            facts.append(fact)
+            if not isinstance(fact, Reference) and (customer := of(fact)) is not None:
+                facts.append(customer)
+        return facts
 
 
 def _kinds(kinds: Mapping[str, Brings]) -> dict[str, Brings]:

@@ -10,10 +10,12 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -21,12 +23,15 @@ import msgspec
 import orjson
 
 from streams.core.document import did_you_mean
-from streams.core.entries import Change
+from streams.core.entries import Change, Fact
 from streams.feeds import Feed, Message, PassedOver, Rows, Undecodable
 
 _JSON = {".json", ".jsonl", ".ndjson"}
 _GZIP = b"\x1f\x8b"
 _BLOCK = 4096
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_END = "\0end of the file\0"
+"""Put after the last line of a CSV file: what a quote that is never closed swallows, too."""
 
 Refuse = Callable[[Message, Undecodable], None]
 """What to do with a message that cannot be decoded."""
@@ -47,33 +52,40 @@ class FileProblem(Exception):
         return f"{place}: {self.message}. {self.remedy}"
 
 
-def read_messages(feed: Feed, path: Path) -> Iterator[Message]:
+Open = Callable[[Path], io.BufferedReader]
+"""How to open a file for reading. Raises OSError."""
+
+
+def plainly(path: Path) -> io.BufferedReader:
+    return path.open("rb")
+
+
+def read_messages(feed: Feed, path: Path, open_file: Open = plainly) -> Iterator[Message]:
     """The messages of a file, in its order. A row's coordinates are the file's name, 0 and its number.
 
     Raises FileProblem, after what could be read has been yielded.
     """
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix != ".gz"), "")
     if feed.rows is not None and kind not in _JSON:
-        return _read_rows(feed.name, feed.rows, path)
-    return _read_json(path, whole=kind == ".json")
+        return _read_rows(feed.name, feed.rows, path, open_file)
+    return _read_json(path, open_file, whole=kind == ".json")
 
 
 def changes_in_order(feed: Feed, messages: Iterable[Message], refuse: Refuse) -> list[Change]:
     """All changes in the order in which they happened."""
-    changes = [change for _, changes in _decoded(feed, messages, refuse) for change in changes]
-    changes.sort(key=_when)
-    return changes
+    told = (fact for _, facts in _decoded(feed, messages, refuse) for fact in facts)
+    return sorted((fact for fact in told if isinstance(fact, Change)), key=_when)
 
 
-def messages_in_order(feed: Feed, messages: Iterable[Message], refuse: Refuse) -> list[tuple[str, Message]]:
-    """The messages that hold changes, each with its (first) record, in the order in which they happened."""
+def messages_in_order(feed: Feed, messages: Iterable[Message], refuse: Refuse) -> list[tuple[Fact, Message]]:
+    """The messages that hold facts, each with its (first) one, in the order in which they happened."""
     decoded = sorted(_decoded(feed, messages, refuse), key=lambda each: _when(each[1][0]))
-    return [(changes[0].record, message) for message, changes in decoded]
+    return [(facts[0], message) for message, facts in decoded]
 
 
 def _decoded(
     feed: Feed, messages: Iterable[Message], refuse: Refuse
-) -> Iterator[tuple[Message, list[Change]]]:
+) -> Iterator[tuple[Message, Sequence[Fact]]]:
     for message in messages:
         try:
             outcome = feed.decode(message)
@@ -84,27 +96,39 @@ def _decoded(
             yield message, outcome
 
 
-def _when(change: Change) -> tuple[datetime, tuple[int | str, ...]]:
+def _when(fact: Fact) -> tuple[datetime, tuple[int | str, ...]]:
     # Without an order token the sort, which is stable, leaves changes of one moment as they came.
-    return change.at, change.order or ()
+    return fact.at, fact.order or ()
 
 
-def _read_rows(feed: str, form: Rows, path: Path) -> Iterator[Message]:
-    with _opened(path) as file:
-        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), delimiter=form.delimiter)
+def _read_rows(feed: str, form: Rows, path: Path, open_file: Open) -> Iterator[Message]:
+    with _opened(path, open_file) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        rows = csv.reader(chain(text, (_END,)), delimiter=form.delimiter)
         try:
-            header = next(rows, None)
-            if header is None:
+            read = 0
+            header = next(rows)
+            if header == [_END]:
                 raise FileProblem(path, 0, "the file is empty", "Give one with a header and rows")
+            if header[-1:] and header[-1].endswith(_END):
+                _check_closed(path, header[-1], rows.line_num)
             _check_header(feed, form, path, header)
             kept = [index for index, column in enumerate(header) if column not in form.withheld]
-            for number, cells in enumerate(filter(None, rows), 1):
+            number, name, read = 0, path.name, rows.line_num
+            for cells in rows:
+                line, read = read + 1, rows.line_num
+                if not cells:
+                    continue
+                if cells[-1].endswith(_END):
+                    _check_closed(path, cells[-1], read)
+                    return
+                number += 1
                 if len(cells) == len(header):
                     value = orjson.dumps({header[index]: cells[index] for index in kept})
                 else:
                     # It cannot be told which columns are which, nor which of them are withheld.
                     value = orjson.dumps(cells)
-                yield Message(path.name, 0, number, None, value)
+                yield Message(name, 0, number, None, value, line=(name, line))
         except UnicodeDecodeError as error:
             raise FileProblem(
                 path,
@@ -114,8 +138,23 @@ def _read_rows(feed: str, form: Rows, path: Path) -> Iterator[Message]:
             ) from None
         except csv.Error as error:
             raise FileProblem(
-                path, rows.line_num, f"this is not CSV: {error}", "Look for a quote that is not closed"
+                path, read + 1, f"this is not CSV: {error}", "Look for a quote that is not closed"
             ) from None
+
+
+def _check_closed(path: Path, cell: str, lines: int) -> None:
+    """Raises FileProblem if the end of the file, which `cell` holds as its line `lines`, is in a quote."""
+    if cell == _END:
+        return
+    swallowed = _LINE_END.split(cell.removesuffix(_END))
+    # What follows the last line end is a line only if there is something.
+    opened = lines - len(swallowed) + (not swallowed[-1])
+    raise FileProblem(
+        path,
+        opened,
+        "a quote is opened here and never closed, so the rest of the file is one value",
+        'Close it; a quote inside of a quoted value is written twice, ""',
+    )
 
 
 def _check_header(feed: str, form: Rows, path: Path, header: list[str]) -> None:
@@ -148,13 +187,14 @@ class _Line(msgspec.Struct):
 _line = msgspec.json.Decoder(_Line)
 
 
-def _read_json(path: Path, *, whole: bool) -> Iterator[Message]:
-    if whole and (found := _read_whole(path)) is not None:
+def _read_json(path: Path, open_file: Open, *, whole: bool) -> Iterator[Message]:
+    if whole and (found := _read_whole(path, open_file)) is not None:
         for number, value in enumerate(found, 1):
-            yield _message(path, number, value)
+            # A piece of JSON over many lines: which of them it is on is not known.
+            yield msgspec.structs.replace(_message(path, number, value), line=None)
         return
     empty = True
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_lines(path, open_file), 1):
         if line := line.strip():
             empty = False
             yield _message(path, number, line)
@@ -162,10 +202,10 @@ def _read_json(path: Path, *, whole: bool) -> Iterator[Message]:
         raise FileProblem(path, 0, "the file is empty", "Give JSON lines, one message each")
 
 
-def _read_whole(path: Path) -> list[bytes] | None:
+def _read_whole(path: Path, open_file: Open) -> list[bytes] | None:
     """The messages of a file that is a single piece of JSON; None when it is not."""
     try:
-        content = b"".join(_lines(path)).strip()
+        content = b"".join(_lines(path, open_file)).strip()
         if content[:1] == b"[":
             return [bytes(each) for each in msgspec.json.decode(content, type=list[msgspec.Raw])]
         return [bytes(msgspec.json.decode(content, type=msgspec.Raw))]
@@ -173,8 +213,8 @@ def _read_whole(path: Path) -> list[bytes] | None:
         return None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with _opened(path) as file:
+def _lines(path: Path, open_file: Open) -> Iterator[bytes]:
+    with _opened(path, open_file) as file:
         start = file.peek(_BLOCK)[:_BLOCK]
         if b"\0" in start:
             raise FileProblem(path, 0, "the file is not UTF-8 text", "Give JSON lines, one message each")
@@ -184,10 +224,10 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
+def _opened(path: Path, open_file: Open) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     """The file's bytes, decompressed where they are compressed, whatever its name is."""
     try:
-        with path.open("rb") as raw:
+        with open_file(path) as raw:
             if raw.peek(2)[:2] == _GZIP:
                 with gzip.open(raw) as unzipped:
                     yield unzipped
@@ -225,9 +265,10 @@ def _message(path: Path, number: int, text: bytes) -> Message:
             # Kafka's -1 is "none".
             timestamp=None if timestamp is None or timestamp < 0 else timestamp,
             headers=_headers(line.headers or []),
+            line=(path.name, number),
         )
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return Message(path.name, 0, number, None, text)
+        return Message(path.name, 0, number, None, text, line=(path.name, number))
 
 
 def _bytes(raw: msgspec.Raw) -> bytes | None:

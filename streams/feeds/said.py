@@ -101,7 +101,7 @@ def read_saying(node: Node, text: Reader, values: Values) -> Saying:
             columns["channel"] = read_column(channel), text
     for name in ("public", "automatic"):
         if node.has(name):
-            columns[name] = _read_flag(node[name], text)
+            columns[name] = read_flag(node[name], text)
     if node.has("negativity"):
         columns["negativity"] = _read_negativity(node["negativity"], values)
     return Saying(columns, always)
@@ -115,7 +115,8 @@ def _cut(text: Reader) -> Reader:
     return cut
 
 
-def _read_flag(node: Node, text: Reader) -> tuple[str, Reader]:
+def read_flag(node: Node, text: Reader) -> tuple[str, Reader]:
+    """The column of something that is so or not, and its reader. Raises Problem."""
     column = read_column(node, "is")
     if node.has("is"):
         words = frozenset(word for _, word in _words(node["is"], text))

@@ -91,7 +91,7 @@ def plain_reader(unpack: Reader) -> Reader:
             # A state that outgrows a message could not be kept.
             return value if len(value) <= MOST_TEXT else value[:MOST_TEXT]
         if isinstance(value, _NUMBERS):
-            return value
+            return _bounded(value)
         value = unpack(value)
         if isinstance(value, Decimal):
             return number(value)
@@ -107,7 +107,12 @@ def plain_reader(unpack: Reader) -> Reader:
 def _element(value: Any) -> Any:
     if isinstance(value, dict | list):
         value = _json(value)
-    return value[:MOST_TEXT] if isinstance(value, str) else value
+    return value[:MOST_TEXT] if isinstance(value, str) else _bounded(value)
+
+
+def _bounded(value: Any) -> Any:
+    """A whole number that JSON readers do not all take is kept to the digits of a float."""
+    return value if type(value) is not int or -(2**63) <= value < 2**64 else number(value)
 
 
 def _json(value: Any) -> str:
@@ -134,7 +139,7 @@ def number(value: Any) -> float:
 
 def count(value: Any) -> int:
     """A whole number from 0. Raises ValueError."""
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value < 2**53:
         return value
     parsed = number(value)
     if not (parsed.is_integer() and 0 <= parsed < 2**53):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streams.core.document import Position
+from streams.feeds.formats import written_records
 from streams.lint.finding import Subject
 from streams.lint.logic import plain
 
@@ -14,9 +15,9 @@ def records(subject: Subject, kind: str, field: str) -> Iterator[tuple[str, Any]
     for name, feed in subject.config.feeds.items():
         brings = feed.kinds.get(kind)
         if brings is not None and field in brings.fields:
-            record = subject.at("feeds", name, "record")
-            ours = isinstance(record, dict) and str(record.get("kind")) == kind
-            yield name, record.get(field) if ours else None
+            ours = [each for each in written_records(subject.at("feeds", name)) if str(each["kind"]) == kind]
+            mapped = [record[field] for record in ours if field in record]
+            yield from ((name, each) for each in mapped or [None])
 
 
 def closed_stages(subject: Subject, kind: str) -> frozenset[str]:

@@ -8,8 +8,8 @@ from streams.lint.finding import Finding, Subject
 def check(subject: Subject) -> Iterator[Finding]:
     about = {path.about for path in subject.paths}
     for name, feed in subject.config.feeds.items():
-        # What tells of customers brings them, too, where a path is about them.
-        if about.isdisjoint(feed.kinds):
+        # What tells of customers brings them, too, where a path is about them. Others bring tables alone.
+        if feed.kinds and about.isdisjoint(feed.kinds):
             kinds = " and ".join(feed.kinds)
             yield Finding(
                 "info",

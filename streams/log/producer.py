@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from streams.log.connection import BrokerUnavailable, Connection
+from streams.log.connection import FORBIDDEN, BrokerUnavailable, Connection, Denied, in_words
 
 # Java's partitioner, so that a record's key finds the same partition whoever writes it.
 PARTITIONER = "murmur2_random"
@@ -20,6 +20,10 @@ class Fenced(Exception):
 
 class WriteRefused(Exception):
     """The broker will not take a write, and trying again will not change that."""
+
+
+class NotDelivered(WriteRefused):
+    """A batch did not get to the broker: it was away for too long, or takes one of the messages never."""
 
 
 class TooLarge(Exception):
@@ -127,7 +131,11 @@ def _meaning(errors: list[KafkaException], transactional_id: str) -> Exception:
     fenced = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
     if any(cause.code() in fenced for cause in causes):
         return Fenced(f"{transactional_id} was taken over")
-    return WriteRefused(f"{transactional_id}: {causes[0].str()}")
+    if causes[0].code() in FORBIDDEN:
+        return Denied(f"{transactional_id}: {in_words(causes[0])}")
+    undelivered = causes[0].code() in (KafkaError._INCONSISTENT, KafkaError._MSG_TIMED_OUT)
+    kind = NotDelivered if undelivered else WriteRefused
+    return kind(f"{transactional_id}: {causes[0].str()}")
 
 
 class PlainProducer:

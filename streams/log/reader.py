@@ -17,6 +17,9 @@ from streams.feeds import Message
 from streams.log.connection import BrokerUnavailable, Connection
 
 SILENCE_SECONDS = 30.0
+NO_GROUP = "escalations-reader"
+"""The group of consumers that are assigned and never commit: the client library just wants a name."""
+
 FETCH_WAIT_MS = 50
 """How long the broker may wait before it says that nothing more is there."""
 
@@ -62,10 +65,14 @@ def rounds(consumer: Consumer) -> Iterator[list[Received]]:
         yield messages
 
 
-def read_to_end(connection: Connection, topic: str) -> Iterator[Message]:
+def read_to_end(
+    connection: Connection, topic: str, *, offset: int | None = None, since: int | None = None
+) -> Iterator[Message]:
     """The committed messages of `topic`, partition by partition in their order, up to its present end.
 
-    Raises BrokerUnavailable, NoSuchTopic, or KafkaException for what the broker answers instead.
+    From the beginning, or of each partition from `offset`, or from the first message whose timestamp is
+    `since` (milliseconds since the epoch) or later. Raises BrokerUnavailable, NoSuchTopic, or
+    KafkaException for what the broker answers instead.
     """
     # Says in plain words when there is no broker.
     partitions = connection.admin().list_topics().topics.get(topic)
@@ -74,8 +81,7 @@ def read_to_end(connection: Connection, topic: str) -> Iterator[Message]:
     consumer = Consumer(
         connection.settings(
             **{
-                # Nothing is ever committed; the client library just wants a name.
-                "group.id": "escalations-reader",
+                "group.id": NO_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
@@ -87,7 +93,8 @@ def read_to_end(connection: Connection, topic: str) -> Iterator[Message]:
         # A consumer that does not know yet whom to ask waits half a second before its first fetch.
         consumer.list_topics(topic)
         unfinished = set(partitions.partitions)
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in unfinished])
+        here = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in unfinished]
+        consumer.assign(_starts(consumer, here, offset, since))
         for messages in rounds(consumer):
             for message in messages:
                 if message.error() is None:
@@ -98,3 +105,17 @@ def read_to_end(connection: Connection, topic: str) -> Iterator[Message]:
                 return
     finally:
         consumer.close()
+
+
+def _starts(
+    consumer: Consumer, here: list[TopicPartition], offset: int | None, since: int | None
+) -> list[TopicPartition]:
+    if since is not None:
+        asked = [TopicPartition(each.topic, each.partition, since) for each in here]
+        return list(consumer.offsets_for_times(asked, timeout=SILENCE_SECONDS))
+    if offset is not None:
+        for each in here:
+            # Outside of what there is, a broker would give us the other end.
+            first, end = consumer.get_watermark_offsets(each, timeout=SILENCE_SECONDS)
+            each.offset = min(max(offset, first), end)
+    return here

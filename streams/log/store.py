@@ -1,11 +1,10 @@
 """The local copy of a partition's table, on disk, so that a restart need not read the changelog."""
 
-import fcntl
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
+from filelock import FileLock, Timeout
 from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
 
 from streams.log.connection import log
@@ -18,19 +17,18 @@ class StoreInUse(Exception):
     """Another process has the data folder open."""
 
 
-def claim(folder: Path) -> IO[str]:
-    """Make `folder` this process's own, for as long as the file that is returned is open.
+def claim(folder: Path) -> FileLock:
+    """Make `folder` this process's own, for as long as the lock that is returned is kept.
 
     Raises StoreInUse when another process has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / "lock").open("w")
+    lock = FileLock(folder / "lock", blocking=False, thread_local=False)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+        lock.acquire()
+    except Timeout:
         raise _in_use(folder) from None
-    return file
+    return lock
 
 
 def _in_use(folder: Path) -> StoreInUse:

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from streams.log.connection import Connection, log
 from streams.log.producer import TransactionalProducer
-from streams.log.reader import FETCH_WAIT_MS, SILENCE_SECONDS, rounds
+from streams.log.reader import FETCH_WAIT_MS, NO_GROUP, SILENCE_SECONDS, rounds
 from streams.log.store import Store
 from streams.log.topics import topic_id
 
@@ -37,7 +37,7 @@ class Table:
         consumer = Consumer(
             self._connection.settings(
                 **{
-                    "group.id": f"{self._topic}-recovery",
+                    "group.id": NO_GROUP,
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
                     "isolation.level": "read_committed",

@@ -1,18 +1,21 @@
-"""The topics: which there are, created when missing, checked when present."""
+"""The topics: which there are and why, created when missing, checked when present."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.core.document import did_you_mean
-from streams.log.connection import log
+from streams.log.connection import FORBIDDEN, Denied, log
 from streams.log.reader import NoSuchTopic
 
 _AGAIN_SECONDS = 0.1
+
+_CLEANUP = "cleanup.policy"
 
 
 class TopicMismatch(Exception):
@@ -21,10 +24,11 @@ class TopicMismatch(Exception):
 
 @dataclass(frozen=True)
 class Topic:
-    """`config`: settings that must hold. `partitions`: None accepts any number."""
+    """`config`: settings that it is to have. `partitions`: None accepts any number."""
 
     name: str
     partitions: int | None
+    why: str
     config: dict[str, str] = field(default_factory=dict)
 
 
@@ -39,24 +43,96 @@ class Topics:
     @cached_property
     def changes(self) -> Topic:
         """The log. It is kept: folding it from its beginning decides the same again."""
-        config = {"cleanup.policy": "delete", "retention.ms": "-1"}
-        return Topic(f"{self.prefix}changes", self.partitions, config)
+        config = {_CLEANUP: "delete", "retention.ms": "-1"}
+        why = "the log: what every decision follows from, kept for good"
+        return Topic(f"{self.prefix}changes", self.partitions, why, config)
 
     @cached_property
     def changelog(self) -> Topic:
         """The records' states, partition by partition those of the log."""
-        return Topic(f"{self.app}-records-changelog", self.partitions, {"cleanup.policy": "compact"})
+        why = "the workers' state, as many partitions as the log"
+        return Topic(f"{self.app}-records-changelog", self.partitions, why, {_CLEANUP: "compact"})
 
     @cached_property
     def escalations(self) -> Topic:
-        return Topic(f"{self.prefix}escalations", None)
+        return Topic(f"{self.prefix}escalations", None, "what notifiers read")
 
     @cached_property
     def dead_letters(self) -> Topic:
-        return Topic(f"{self.prefix}dead-letters", None)
+        return Topic(f"{self.prefix}dead-letters", None, "what could not be read or delivered")
 
     def all(self) -> tuple[Topic, ...]:
         return self.changes, self.changelog, self.escalations, self.dead_letters
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topic as the broker has it. `config` is empty where it may not be seen."""
+
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What of a topic is not as it is to be, and what to do. `fatal`: no worker runs on it."""
+
+    what: str
+    remedy: str
+    fatal: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}. {self.remedy}"
+
+
+def differences(topic: Topic, found: Found) -> list[Difference]:
+    """In what `found` is not as `topic` is to be."""
+    result = []
+    if topic.partitions not in (None, found.partitions):
+        result.append(
+            Difference(
+                f"topic {topic.name} has {found.partitions} partitions, "
+                f"the configuration says {topic.partitions}",
+                f"Write `live: {{partitions: {found.partitions}}}`; for another number start over under "
+                "another `prefix` and `app`, which reads the feeds anew (docs/operations.md, Partitions): "
+                "in the same topics records would move between partitions and leave their state behind.",
+                fatal=True,
+            )
+        )
+    for key, wanted in topic.config.items():
+        value = found.config.get(key, wanted)
+        if value != wanted:
+            result.append(
+                Difference(
+                    f"topic {topic.name} has {key}={value}; it must be {wanted}",
+                    f"Set it with kafka-configs --alter --topic {topic.name} --add-config {key}={wanted}",
+                    fatal=key == _CLEANUP,
+                )
+            )
+    return result
+
+
+def look(admin: AdminClient, topics: Iterable[Topic], timeout: float = 15.0) -> dict[str, Found]:
+    """Those of `topics` that are there, by name. Blocks for up to `timeout` seconds a call."""
+    present = admin.list_topics(timeout=timeout).topics
+    asked = [topic for topic in topics if topic.name in present]
+    resources = {ConfigResource(ResourceType.TOPIC, each.name): each for each in asked if each.config}
+    # With nothing to ask for, the client library raises.
+    answers = admin.describe_configs(list(resources)) if resources else {}
+    configs = {resources[resource].name: _settings(future, timeout) for resource, future in answers.items()}
+    return {
+        each.name: Found(len(present[each.name].partitions), configs.get(each.name, {})) for each in asked
+    }
+
+
+def _settings(future: Any, timeout: float) -> dict[str, str]:
+    try:
+        return {name: entry.value for name, entry in future.result(timeout).items()}
+    except KafkaException as error:
+        # Whoever may write to a topic need not be allowed to look at its settings.
+        if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise
+        return {}
 
 
 def ensure(
@@ -66,8 +142,8 @@ def ensure(
 
     The topics of `feeds` belong to whoever writes them, and are never created: one that a misspelt
     name brought about would stay empty in silence. Raises NoSuchTopic when one is not there,
-    TopicMismatch when an own topic has another number of partitions or another clean-up policy, and
-    KafkaException when the broker refuses to create one.
+    TopicMismatch when an own topic has another number of partitions or another clean-up policy,
+    Denied when the broker does not let us create one, and KafkaException when it refuses otherwise.
     """
     present = admin.list_topics(timeout=timeout).topics
     own = topics.all()
@@ -79,19 +155,26 @@ def ensure(
             raise NoSuchTopic(
                 f"there is no topic {name}, which a feed reads. {hint}Create it, or start what writes it."
             )
-    found = [topic for topic in own if topic.name in present]
-    for topic in found:
-        count = len(present[topic.name].partitions)
-        if topic.partitions is not None and count != topic.partitions:
-            raise TopicMismatch(
-                f"topic {topic.name} has {count} partitions, the configuration says {topic.partitions}. "
-                f"Write `live: {{partitions: {count}}}`, or start over under another `prefix` and `app`: "
-                "records would move between partitions and leave their state behind."
-            )
-    _check_policies(admin, [topic for topic in found if "cleanup.policy" in topic.config], timeout)
-    create(
-        admin, [topic for topic in own if topic.name not in present], topics.partitions, replication, timeout
-    )
+    found = look(admin, own, timeout)
+    for difference in _compare(own, found):
+        log.warning("%s", difference)
+    missing = [topic for topic in own if topic.name not in found]
+    create(admin, missing, topics.partitions, replication, timeout)
+
+
+def recheck(admin: AdminClient, topics: Topics, timeout: float = 15.0) -> None:
+    """Raises TopicMismatch when somebody has changed a topic so that workers must not go on."""
+    _compare(topics.all(), look(admin, topics.all(), timeout))
+
+
+def _compare(topics: Iterable[Topic], found: Mapping[str, Found]) -> list[Difference]:
+    """What is different and does not matter to workers. Raises TopicMismatch for what does."""
+    there = [each for each in topics if each.name in found]
+    all_of_them = [difference for each in there for difference in differences(each, found[each.name])]
+    for difference in all_of_them:
+        if difference.fatal:
+            raise TopicMismatch(str(difference))
+    return all_of_them
 
 
 def count_partitions(admin: AdminClient, names: Iterable[str], timeout: float = 15.0) -> dict[str, int]:
@@ -139,23 +222,14 @@ def create(
             future.result(timeout)
             log.info("created topic %s", name)
         except KafkaException as error:
+            code = error.args[0].code()
+            if code in (*FORBIDDEN, KafkaError.POLICY_VIOLATION):
+                raise Denied(
+                    f"topic {name} is not there for us, and the broker does not let us create it. Have it "
+                    "created (`escalations topics` says how), or allow what `escalations topics --acls "
+                    "PRINCIPAL` prints."
+                ) from None
             # Another worker that started at the same time was faster.
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            if code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
     count_partitions(admin, [topic.name for topic in missing], timeout)
-
-
-def _check_policies(admin: AdminClient, topics: list[Topic], timeout: float) -> None:
-    if not topics:
-        return
-    resources = {ConfigResource(ResourceType.TOPIC, topic.name): topic for topic in topics}
-    for resource, future in admin.describe_configs(list(resources)).items():
-        topic = resources[resource]
-        entry = future.result(timeout).get("cleanup.policy")
-        wanted = topic.config["cleanup.policy"]
-        if entry is not None and entry.value != wanted:
-            raise TopicMismatch(
-                f"topic {topic.name} has cleanup.policy={entry.value}; it must be {wanted}. "
-                f"Set it with kafka-configs --alter --topic {topic.name} "
-                f"--add-config cleanup.policy={wanted}"
-            )

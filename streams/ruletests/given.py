@@ -17,14 +17,14 @@ import orjson
 from streams.config import Config
 from streams.core import customers
 from streams.core.document import Node, did_you_mean
-from streams.core.entries import MOST_TEXT, Author, Change, Command, Deed, Said, Source
+from streams.core.entries import MOST_TEXT, Author, Change, Command, Deed, Happened, Reference, Said, Source
 from streams.core.record import MOMENTS
 from streams.core.timestamps import micros, moment, rfc3339
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.ruletests.kinds import Kind
 from streams.ruletests.moments import Clock
 
-Entries = list[Change | Command]
+Entries = list[Happened]
 
 DEEDS: tuple[Deed, ...] = get_args(Deed)
 AUTHORS: tuple[Author, ...] = get_args(Author)
@@ -189,8 +189,12 @@ class Given:
             changes = feed.decode(message)
         except Undecodable as error:
             node["row"].fail(str(error), "The mapping of the feed says which columns there are", key=True)
-        assert not isinstance(changes, PassedOver), "a row is a change"
+        if isinstance(changes, PassedOver):
+            node["row"].fail(f"it is passed over: {changes.reason}", "Write a row that is a change", key=True)
         for each in changes:
+            if isinstance(each, Reference):
+                self.entries.append(each)
+                continue
             self._move(node["row"], micros(each.at))
             self.records[each.record] = each.fields.get("customer", self.records.get(each.record))
             self.entries.append(each)

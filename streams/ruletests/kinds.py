@@ -5,7 +5,7 @@ from the stage and a currency that is always the same, is derived here by the sa
 test passes with what no feed would ever bring.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from streams.config import Config
 from streams.core.document import Node
 from streams.feeds import Brings
+from streams.feeds.formats import written_records
 from streams.yaml_source import read_yaml
 
 
@@ -47,22 +48,23 @@ class Kind(msgspec.Struct, frozen=True):
 
 def read_kinds(config: Config) -> dict[str, Kind]:
     """By name. Raises ConfigError when the configuration's file cannot be read any more."""
-    feeds = Node(read_yaml(config.path, {}).data["feeds"])
+    feeds = read_yaml(config.path, {}).data["feeds"]
     kinds: dict[str, Kind] = {}
     for name, feed in config.feeds.items():
         for kind, brings in feed.kinds.items():
             known = kinds.get(kind, Kind(kind, (), frozenset(), frozenset()))
-            kinds[kind] = _with_feed(known, name, brings, feeds[name]["record"])
+            kinds[kind] = _with_feed(known, name, brings, map(Node, written_records(feeds[name])))
     return kinds
 
 
-def _with_feed(kind: Kind, feed: str, brings: Brings, record: Node) -> Kind:
+def _with_feed(kind: Kind, feed: str, brings: Brings, records: Iterable[Node]) -> Kind:
     statuses, currency = kind.statuses, kind.currency
-    # Customers come beside what the feed's own mapping brings.
-    if record["kind"].text() == kind.name:
-        statuses = statuses or dict(_statuses(record)) or None
-        if (value := record.get("value")) and (named := value.get("currency")) and named.has("always"):
-            currency = named["always"].text()
+    for record in records:
+        # Customers come beside what the feed's own mapping brings.
+        if record["kind"].text() == kind.name:
+            statuses = statuses or dict(_statuses(record)) or None
+            if (value := record.get("value")) and (named := value.get("currency")) and named.has("always"):
+                currency = named["always"].text()
     return msgspec.structs.replace(
         kind,
         feeds=(*kind.feeds, feed),

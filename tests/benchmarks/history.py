@@ -45,7 +45,7 @@ class History(NamedTuple):
         for offset, event in enumerate([*self.opening, *self.events]):
             decoded = feed.decode(Message(feed.topic, 0, offset, event.key, event.value))
             assert not isinstance(decoded, PassedOver), decoded
-            changes += decoded
+            changes += [each for each in decoded if isinstance(each, Change)]
         return changes
 
 

@@ -73,6 +73,7 @@ def make_app(config: Config, broker: str, output: str, data: Path) -> Any:
             if isinstance(decoded, PassedOver):
                 continue
             for change in decoded:
+                assert isinstance(change, Change)
                 await sweep(partition, micros(change.at))
                 await advance(change.record.encode(), partition, change=change)
 

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,8 +78,8 @@ class Site:
     def data(self, name: str) -> Path:
         return self._folder / name
 
-    def start(self, name: str = "one") -> WorkerProcess:
-        worker = WorkerProcess(self._path, self._address, self.data(name))
+    def start(self, name: str = "one", options: Iterable[str] = ()) -> WorkerProcess:
+        worker = WorkerProcess(self._path, self._address, self.data(name), options)
         self._workers.append(worker)
         return worker
 
@@ -179,7 +179,7 @@ def test_a_changelog_that_would_be_cut_off_is_refused(site: Site) -> None:
 def test_a_data_folder_is_for_one_worker(site: Site) -> None:
     first = site.worker()
     second = site.start()
-    assert second.wait(START_AND_REFUSE_SECONDS) == 2
+    assert second.wait(START_AND_REFUSE_SECONDS) == 75
     assert f"{site.data('one')} is in use by another worker" in second.said()
     site.say(row(1))
     site.wait_for(*opened(1))

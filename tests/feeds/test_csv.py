@@ -185,7 +185,7 @@ def test_a_message_without_a_value_is_passed_over() -> None:
         (
             {"record": {**BASE["record"], "created": {"field": "opened", "unit": "s"}}},
             ("record", "created"),
-            "mapping",
+            "without a zone",
         ),
     ],
 )
@@ -328,7 +328,7 @@ def test_a_real_history_of_incidents_is_read_in_the_order_in_which_it_happened()
         last[each.record] = each.order or ()
 
 
-def test_messages_come_in_the_order_in_which_they_happened_with_their_record(tmp_path: Path) -> None:
+def test_messages_come_in_the_order_in_which_they_happened_with_their_change(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(
         "number,updated,who,opened\nA,3/1/2016 10:00,,\nA,1/1/2016 10:00,,\n"
@@ -336,9 +336,29 @@ def test_messages_come_in_the_order_in_which_they_happened_with_their_record(tmp
     )
     reader = feed()
     played = messages_in_order(reader, read_messages(reader, path), refuse)
-    assert [(record, message.offset) for record, message in played] == [
+    assert [(each.record, message.offset) for each, message in played] == [
         ("ticket:A", 2),
         ("ticket:B", 3),
         ("ticket:B", 4),
         ("ticket:A", 1),
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"])
+def test_a_quote_that_is_never_closed_is_found_where_it_opened(tmp_path: Path, end: str) -> None:
+    rows = [
+        "number,updated,who,opened",
+        'INC1,29/2/2016 01:23,"fine,',
+        'over two lines",',
+        'INC2,29/2/2016 01:24,"ok",',
+        '"INC',
+        '3",29/2/2016 01:24,"open,',
+        "INC4,29/2/2016 01:25,anna,",
+        "INC5,29/2/2016 01:25,anna,",
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_bytes(((end or "\n").join(rows) + end).encode())
+    found: list[Message] = []
+    with pytest.raises(FileProblem, match=r"rows\.csv:6: a quote is opened here and never closed"):
+        found.extend(read_messages(feed(), path))
+    assert [each.place for each in found] == ["rows.csv:2", "rows.csv:4"]

@@ -89,7 +89,7 @@ def test_its_files_are_read_as_before_and_a_history_has_both(tmp_path: Path) -> 
     ]
     # A message stays one message, under the record that it is about.
     played = messages_in_order(reader, read_messages(reader, path), refuse)
-    assert [record for record, _ in played] == ["ticket:1", "ticket:1", "ticket:2", "ticket:3"]
+    assert [each.record for each, _ in played] == ["ticket:1", "ticket:1", "ticket:2", "ticket:3"]
 
 
 def test_who_writes_twice_is_found_in_a_history(tmp_path: Path) -> None:

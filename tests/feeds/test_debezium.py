@@ -16,7 +16,7 @@ import pytest
 
 from streams.core.document import Node, Problem
 from streams.core.entries import Change, Said
-from streams.feeds import Feed, Message, PassedOver, Undecodable
+from streams.feeds import Format, Message, PassedOver, Undecodable
 from streams.feeds.files import read_messages
 from streams.feeds.formats import read_feed
 
@@ -66,7 +66,7 @@ DEALS: dict[str, Any] = {
 }
 
 
-def feed(options: dict[str, Any] | None = None, **record: Any) -> Feed:
+def feed(options: dict[str, Any] | None = None, **record: Any) -> Format:
     options = options or {"format": "debezium", "topic": "t"}
     return read_feed("tickets", Node({"record": {"kind": "ticket", "id": "id", **record}, **options}))
 
@@ -366,6 +366,21 @@ def test_a_schema_says_what_a_time_is(name: str, value: Any) -> None:
     assert decoded.fields == {"created": "2026-07-01T08:00:00Z"}
 
 
+def test_a_schema_that_changes_in_mid_stream_is_read_anew() -> None:
+    reader = feed(created={"field": "at", "zone": "UTC"}, value="arr")
+    millis, micros = ("io.debezium.time.Timestamp", None), ("io.debezium.time.MicroTimestamp", None)
+    decimal = ("org.apache.kafka.connect.data.Decimal", {"scale": "2"})
+    for message, expected in (
+        (with_schema({"id": 7, "at": 1782900000000}, at=millis), {}),
+        (
+            with_schema({"id": 7, "at": 1782900000000000, "arr": "D0I2"}, at=micros, arr=decimal),
+            {"value": 9999.9},
+        ),
+        (with_schema({"id": 7, "at": 1782900000000}, at=millis), {}),
+    ):
+        assert change(reader.decode(message)).fields == {"created": "2026-07-01T10:00:00Z", **expected}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -603,3 +618,39 @@ def test_captured_snapshot_flags_are_texts_and_do_not_matter() -> None:
     flags = {json.loads(each.value or b"{}").get("source", {}).get("snapshot") for each in stream("plain")}
     assert "false" in flags
     assert {c.op for c in changes_of("plain", "tickets", TICKETS)} == {"refresh", "upsert", "delete"}
+
+
+@needs_captured
+def test_captured_changes_of_one_transaction_have_one_time_and_each_its_place() -> None:
+    reader = read_feed("tickets", Node(TICKETS))
+    (second,) = read_messages(reader, captured() / "update_second_change_of_same_record_in_tx.json")
+    together = [c for c in changes_of("plain", "tickets", TICKETS) if c.record == "ticket:101"]
+    same = [c for c in together if c.at == change(reader.decode(second)).at]
+    assert len(same) > 1
+    assert [c.order for c in same] == sorted({c.order for c in same if c.order is not None})
+
+
+@needs_captured
+def test_a_captured_update_that_changes_nothing_is_an_upsert_all_the_same() -> None:
+    reader = read_feed("tickets", Node(TICKETS))
+    (noop,) = read_messages(reader, captured() / "noop_update.json")
+    assert change(reader.decode(noop)).op == "upsert"
+
+
+@needs_captured
+def test_a_captured_column_that_was_added_is_there_from_then_on() -> None:
+    options = {**ACCOUNTS, "record": {"kind": "account", "id": "id", "owner": "csm"}}
+    found = changes_of("plain", "accounts", options)
+    assert "owner" not in found[0].fields
+    assert "owner" in found[-1].fields
+
+
+@needs_captured
+def test_a_captured_nan_is_null_and_an_infinity_is_none() -> None:
+    tickets, accounts = read_feed("t", Node(TICKETS)), read_feed("a", Node(ACCOUNTS))
+    (nan,) = read_messages(tickets, captured() / "nan_numeric_becomes_null.json")
+    assert change(tickets.decode(nan)).fields["csat"] is None
+    (infinite,) = read_messages(accounts, captured() / "infinity_timestamps_negative_decimal.json")
+    fields = change(accounts.decode(infinite)).fields
+    assert fields["created"] is None
+    assert fields["value"] < 0

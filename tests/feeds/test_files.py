@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -19,8 +20,13 @@ def feed() -> Feed:
 
 
 def read(path: Path, content: bytes) -> list[Message]:
+    """The messages as they would come from a topic; that each knows its line is asserted here."""
     path.write_bytes(content)
-    return list(read_messages(feed(), path))
+    messages = list(read_messages(feed(), path))
+    if path.suffix != ".json":
+        lines = [number for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+        assert [each.line for each in messages] == [(path.name, number) for number in lines]
+    return [msgspec.structs.replace(each, line=None) for each in messages]
 
 
 def event(number: int, at: int) -> dict[str, Any]:

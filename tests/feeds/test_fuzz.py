@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.core import entries
 from streams.core.document import Node
-from streams.core.entries import MOST_TEXT
+from streams.core.entries import MOST_TEXT, Change
 from streams.feeds import Feed, Message, PassedOver, Undecodable
 from streams.feeds.customers import WithCustomers
 from streams.feeds.formats import read_feed
@@ -172,6 +172,7 @@ def check(feed: Feed, key: bytes | None, value: bytes | None, timestamp: int | N
         assert 0 < len(decoded.reason) < 1500
         return
     for change in decoded:
+        assert isinstance(change, Change)
         assert change.record.startswith(("ticket:", "customer:"))
         assert change.said is None or len(change.said.text) <= MOST_TEXT
         assert entries.decode(entries.encode(change)) == change

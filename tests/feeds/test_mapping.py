@@ -224,7 +224,7 @@ def test_a_mapping_needs_a_kind_and_an_id() -> None:
 @pytest.mark.parametrize(
     ("node", "message", "remedy"),
     [
-        ({"topic": "t"}, "lacks 'format'", "csv, debezium"),
+        ({"topic": "t"}, "lacks 'format'", "csv, dataverse, debezium"),
         ({"format": "debezum"}, "'debezum' is not known", "'debezium'"),
     ],
 )

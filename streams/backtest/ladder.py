@@ -1,0 +1,243 @@
+"""One path with many thresholds over one history, for little more than one of them costs.
+
+Exact: each variant decides what a replay with that variant alone decides. Three things make it cheap.
+
+- Records do not depend on each other, so each is folded by itself, and its state only once for all variants.
+- Where the threshold is a span that moves a deadline, a variant whose deadline has not come has nothing to
+  say: its standing follows from the record. Variants in order of their spans come due in that order, so the
+  latest few of them sleep, and are judged from when they wake.
+- While a record is one on which all variants agree (it has another priority than the target swept), one
+  of them speaks for all.
+
+Why an episode opened is not put into words here; who is told is decided as ever.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from streams.core.conditions import holds
+from streams.core.engine import step
+from streams.core.entries import Change, Happened, Reference
+from streams.core.episodes import ABSENT, judge, take
+from streams.core.escalation import Escalation
+from streams.core.record import Record, Standing, earliest
+from streams.core.routing import Choice, Directory
+from streams.core.rules import Path, Rules
+from streams.core.tables import Tables
+from streams.core.timestamps import MINUTE, micros
+from streams.core.triggers.trigger import Now, Trigger
+
+_NEVER = 1 << 62
+
+
+class _Terse(Trigger, frozen=True, kw_only=True):
+    """`trigger`, without the words: they are most of what an escalation costs."""
+
+    trigger: Trigger
+    reads: frozenset[str]  # type: ignore[misc]  # as those of the trigger
+    remembers: bool  # type: ignore[misc]
+    graded: bool  # type: ignore[misc]
+
+    def since(self, record: Record, before: Record | None, held: int | None, now: Now) -> int | None:
+        return self.trigger.since(record, before, held, now)
+
+    def because(self, record: Record, at: int) -> tuple[str, dict[str, Any]]:
+        return "", {}
+
+    def warnings(self, record: Record) -> tuple[int, ...]:
+        return self.trigger.warnings(record)
+
+    def warning(self, record: Record, number: int, at: int) -> tuple[str, dict[str, Any]]:
+        return "", {}
+
+    def level(self, record: Record) -> float | None:
+        return self.trigger.level(record)
+
+
+class _Memory(Directory):
+    """`directory`, which is asked the same of many variants. It remembers who was found in a quarter of an
+    hour, the grain of zones' days, where that can be said."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.__dict__.update(directory.__dict__)
+        self._found: dict[tuple[str, Any, int], Choice] = {}
+
+    def notify(self, asked: str, record: Record, at: int) -> Choice:
+        name = self.fact(asked)
+        fact = None if name is None else record.fact(name)
+        # Who is on call, and what a table has, may change at any moment.
+        changing = self.parse(asked).kind == "oncall" or self.table is not None
+        if changing or not isinstance(fact, str | None):
+            return super().notify(asked, record, at)
+        key = (asked, fact, at // (15 * MINUTE))
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = super().notify(asked, record, at)
+        return found
+
+
+def _terse(path: Path, number: int) -> Path:
+    trigger = path.trigger
+    return msgspec.structs.replace(
+        path,
+        name=f"{path.name}@{number}",
+        trigger=_Terse(
+            trigger=trigger, reads=trigger.reads, remembers=trigger.remembers, graded=trigger.graded
+        ),
+        steps=tuple(msgspec.structs.replace(each, reassign=None) for each in path.steps),
+    )
+
+
+class _Climber(msgspec.Struct):
+    """A record and how many variants are awake on it. agreed: the first still speaks for all."""
+
+    record: Record
+    awake: int
+    agreed: bool
+
+
+class Ladder:
+    """`variants` of one path of `rules`. sleeping: whether their deadlines are in their order for whatever
+    record, each not before the one of the variant before it."""
+
+    def __init__(self, rules: Rules, variants: Sequence[Path], *, sleeping: bool) -> None:
+        self._paths = tuple(_terse(path, number) for number, path in enumerate(variants))
+        self._tables = Tables()
+        directory = _Memory(rules.directory.among(self._tables))
+        self._rules = Rules(rules.document, (), directory, rules.feeds)
+        self._sleeping = sleeping
+        self._rungs: dict[int, Rules] = {}
+        self._climbers: dict[str, _Climber] = {}
+        self._kind = self._paths[0].about
+        self._where = self._paths[0].where
+
+    def replay(
+        self, changes: Iterable[Happened], until: int | None = None
+    ) -> Iterator[tuple[range, Escalation]]:
+        """What the variants decide, with the numbers of those that do. As `streams.backtest.replay.replay`,
+        but in the order of time for each record only."""
+        at = None
+        for change in changes:
+            if isinstance(change, Reference):
+                self._tables.put(change, None)
+                continue
+            at = micros(change.at)
+            if until is not None and at > until:
+                break
+            if isinstance(change, Change) and change.record.partition(":")[0] == self._kind:
+                yield from self._change(self._tables.resolved(change), at)
+        end = at if until is None else until
+        if end is not None:
+            for climber in self._climbers.values():
+                yield from self._come_to(climber, end)
+
+    def _change(self, change: Change, at: int) -> Iterator[tuple[range, Escalation]]:
+        climber = self._climbers.get(change.record)
+        if climber is None:
+            before = None
+            awake, agreed = (1, True) if self._sleeping else (len(self._paths), False)
+        else:
+            yield from self._come_to(climber, at)
+            before, awake, agreed = climber.record, climber.awake, climber.agreed
+        rules = self._rung(awake)
+        after, decisions = step(rules, before, change=change)
+        assert after is not None, "a change makes a record"
+        if self._sleeping and after.alive and holds(self._where, after):
+            if agreed and self._differ(after):
+                agreed = False
+                if before is not None and (standing := before.standings.get(self._paths[0].name)):
+                    awake, before = self._copied(before, standing)
+            if not agreed:
+                awake = max(awake, self._awake(after, after.at))
+            if self._rung(awake) is not rules:
+                # Those that this very change has woken.
+                after, decisions = step(self._rung(awake), before, change=change)
+                assert after is not None
+        self._climbers[change.record] = climber = _Climber(after, awake, agreed)
+        yield from self._by_number(climber, decisions)
+
+    def _come_to(self, climber: _Climber, at: int) -> Iterator[tuple[range, Escalation]]:
+        """Let time come to `at` for one record."""
+        self._wake(climber, at)
+        record = climber.record
+        if record.due is None or record.due > at:
+            return
+        rules = self._rung(climber.awake)
+        standings, decisions, latest = dict(record.standings), list[Escalation](), record.at
+        for path in rules.paths:
+            # Each by itself: the variants of one path do not wait for each other.
+            standing = standings.get(path.name, ABSENT)
+            while standing.due is not None and standing.due <= at:
+                latest = max(latest, standing.due)
+                standing = standings[path.name] = take(rules, path, record, standing, standing.due, decisions)
+        climber.record = msgspec.structs.replace(
+            record, at=latest, due=earliest(standings), standings=standings
+        )
+        yield from self._by_number(climber, decisions)
+
+    def _by_number(
+        self, climber: _Climber, decisions: list[Escalation]
+    ) -> Iterator[tuple[range, Escalation]]:
+        for each in decisions:
+            if climber.agreed:
+                yield range(len(self._paths)), each
+            else:
+                number = int(each.path.rpartition("@")[2])
+                yield range(number, number + 1), each
+
+    def _rung(self, awake: int) -> Rules:
+        """The rules with the variants that are awake."""
+        rules = self._rungs.get(awake)
+        if rules is None:
+            base = self._rules
+            rules = Rules(base.document, self._paths[:awake], base.directory, base.feeds)
+            self._rungs[awake] = rules
+        return rules
+
+    def _wake(self, climber: _Climber, at: int) -> None:
+        """Those whose deadline comes by `at` stand from now on where they have come to by themselves."""
+        record = climber.record
+        if not self._sleeping or climber.agreed or not (record.alive and holds(self._where, record)):
+            return
+        awake = max(climber.awake, self._awake(record, at))
+        if awake == climber.awake:
+            return
+        standings = dict(record.standings)
+        rules, now = self._rung(awake), Now(record.at, record.at)
+        for path in self._paths[climber.awake : awake]:
+            standings[path.name] = judge(rules, path, record, record, ABSENT, now, [])
+        climber.record = msgspec.structs.replace(record, standings=standings, due=earliest(standings))
+        climber.awake = awake
+
+    def _awake(self, record: Record, at: int) -> int:
+        """How many have something to say by `at`; at least one, which is never asleep."""
+        return max(1, bisect_right(self._paths, at, key=lambda path: _wakes(path, record)))
+
+    def _differ(self, record: Record) -> bool:
+        """Whether the variants have different answers, which as they are in order the ends show."""
+        first, last = self._paths[0], self._paths[-1]
+        return _since(first, record) != _since(last, record) or _wakes(first, record) != _wakes(last, record)
+
+    def _copied(self, record: Record, standing: Standing) -> tuple[int, Record]:
+        """Every variant stands where the one stood that spoke for all; how many are awake by that."""
+        if standing == ABSENT or not (standing.episode or standing.warned or standing.pause):
+            return 1, record
+        standings = {path.name: standing for path in self._paths}
+        return len(self._paths), msgspec.structs.replace(record, standings=standings)
+
+
+def _since(path: Path, record: Record) -> int | None:
+    # What has no memory asks for nothing but the record.
+    return path.trigger.since(record, None, None, Now(record.at, record.at))
+
+
+def _wakes(path: Path, record: Record) -> int:
+    """When the path has something to say of `record` if nothing changes: warn, or begin to hold."""
+    since = _since(path, record)
+    if since is None:
+        return _NEVER
+    warnings = path.trigger.warnings(record)
+    return min(since, warnings[0]) if warnings else since

@@ -1,0 +1,128 @@
+"""Histories as commands are given them: files of feeds, and topics."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.commands.options import STANDARD_INPUT, feed_named, feed_of_topic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.backtest.history import History
+    from streams.backtest.jobs import Jobs
+    from streams.backtest.log import LogReplay
+    from streams.config import Config
+    from streams.feeds import Feed, Message
+
+FEEDS = click.option(
+    "--feed",
+    "feeds",
+    metavar="NAME[=FILE]",
+    multiple=True,
+    help="Which feed of the configuration the files are of; for several feeds NAME=FILE, as often as needed.",
+)
+
+
+class Offset(click.ParamType):
+    """A whole number; `earliest` is the first there can be."""
+
+    name = "offset"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "earliest":
+            return 0
+        if not str(value).isdecimal():
+            self.fail(f"{value!r} is no offset; write a number, or earliest", param, ctx)
+        return int(value)
+
+
+def feed_files(
+    config: "Config", feeds: tuple[str, ...], files: tuple[Path, ...]
+) -> "list[tuple[Feed, tuple[Path, ...]]]":
+    """The files of each feed that is named, feeds in the order of the configuration."""
+    bare = [each for each in feeds if "=" not in each]
+    if len(bare) > 1:
+        raise click.BadParameter(
+            f"with several feeds, write --feed {bare[0]}=FILE for each of them", param_hint="--feed"
+        )
+    of = {feed_named(config, name).name: list(files) for name in bare}
+    if bool(bare) != bool(files):
+        raise click.UsageError("Give files with the feed that they are of: --feed NAME FILE...")
+    for name, _, path in (each.partition("=") for each in feeds if "=" in each):
+        of.setdefault(feed_named(config, name).name, []).append(Path(path))
+    return [(feed, tuple(of[name])) for name, feed in config.feeds.items() if name in of]
+
+
+def read_files(
+    into: "History | Jobs", inputs: "list[tuple[Feed, tuple[Path, ...]]]", *, quiet: bool = False
+) -> None:
+    """Add what is in files, `-` being standard input; why one cannot be read is `into.problem`."""
+    from streams.feeds.files import read_messages
+    from streams.progress import opening
+
+    named = [
+        (feed, [STANDARD_INPUT if path == Path("-") else path for path in paths]) for feed, paths in inputs
+    ]
+    with opening([path for _, paths in named for path in paths], "reading", quiet=quiet) as open_file:
+        for rank, (feed, paths) in enumerate(named):
+            for path in paths:
+                into.read(feed, read_messages(feed, path, open_file), rank)
+
+
+class OnTopics:
+    """The history that `topics` hold up to now: from `offset` on in each partition, or from what came there
+    at the moment `since` (microseconds) or later. No topics hold none."""
+
+    def __init__(
+        self,
+        config: "Config",
+        broker: str,
+        topics: tuple[str, ...],
+        offset: int | None,
+        since: int | None,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        if offset is not None and since is not None:
+            raise click.UsageError("Give --from-offset or --from-time, not both.")
+        if (offset is not None or since is not None) and not topics:
+            raise click.UsageError("--from-offset and --from-time go with --topic.")
+        log = f"{config.live.prefix}changes"
+        if log in topics and len(topics) > 1:
+            raise click.BadParameter(f"{log} holds what is in the others already", param_hint="--topic")
+        self.is_log = log in topics
+        self._config = config
+        self._broker = broker
+        self._topics = topics
+        self._start = {"offset": offset, "since": None if since is None else -(-since // 1000)}
+        self._quiet = quiet
+        self._feeds = {} if self.is_log else {topic: feed_of_topic(config, topic) for topic in topics}
+
+    def read(self, into: "History | Jobs") -> None:
+        """Add the changes of feeds' topics; or, of the log, changes and commands."""
+        from streams.backtest.history import History
+        from streams.backtest.log import read_entries
+
+        ranks = {name: rank for rank, name in enumerate(self._config.feeds)}
+        for topic in self._topics:
+            if isinstance(into, History) and self.is_log:
+                read_entries(into, ranks, self._messages(topic))
+            else:
+                feed = self._feeds[topic]
+                into.read(feed, self._messages(topic), ranks[feed.name])
+
+    def fold(self, log: "LogReplay") -> None:
+        """Fold the log. Raises NotFromHere."""
+        for topic in self._topics:
+            log.fold(self._messages(topic))
+
+    def _messages(self, topic: str) -> "Iterator[Message]":
+        from streams.log.connection import Connection
+        from streams.log.reader import read_to_end
+        from streams.progress import counted
+
+        connection = Connection(self._broker, self._config.kafka)
+        messages = read_to_end(connection, topic, **self._start)
+        return counted(messages, f"reading {topic}", quiet=self._quiet)

@@ -1,0 +1,1 @@
+"""Ingest: webhooks in over HTTP, out to the topics of feeds."""

@@ -1,0 +1,272 @@
+"""Outcomes, scores, tune and compare through the command, against counts made here from the files."""
+
+import csv
+import json
+import re
+from collections import defaultdict
+from copy import deepcopy
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.backtest.worlds import CONFIG, rows, write
+from tests.command import Done, escalations
+
+UNTIL = "2026-04-20T00:00:00Z"
+
+
+def run(command: str, folder: Path, *more: str) -> Done:
+    return escalations(command, *more, "--feed", "tickets", "tickets.csv", "--until", UNTIL, cwd=folder)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def last_rows(folder: Path) -> dict[str, dict[str, str]]:
+    latest: dict[str, dict[str, str]] = {}
+    with (folder / "tickets.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            before = latest.get(row["id"])
+            key = (at(row["changed"]), int(row["seq"]))
+            if before is None or key >= (at(before["changed"]), int(before["seq"])):
+                latest[row["id"]] = row
+    return {f"ticket:{name}": row for name, row in latest.items()}
+
+
+def first_calls(folder: Path) -> dict[str, datetime]:
+    """By record, from what `--escalations` wrote."""
+    calls: dict[str, list[datetime]] = defaultdict(list)
+    for line in (folder / "out.jsonl").read_text().splitlines():
+        each = json.loads(line)
+        if each["event"] in ("warned", "opened", "advanced"):
+            calls[each["record"]].append(at(each["at"]))
+    return {record: min(moments) for record, moments in calls.items()}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_scores_are_those_counted_by_hand(seed: int, tmp_path: Path) -> None:
+    write(tmp_path, rows(seed, 80))
+    bounds = ("2026-03-05T00:00:00Z", "2026-03-15T00:00:00Z")
+    period = ("--score-from", bounds[0], "--score-until", bounds[1])
+    done = run("backtest", tmp_path, "--json", "--escalations", "out.jsonl", *period)
+    assert done.code == 0, done.err
+    scores = json.loads(done.out)["scores"]["slow"]
+    last = last_rows(tmp_path)
+    scored = {record for record, row in last.items() if at(bounds[0]) <= at(row["opened"]) < at(bounds[1])}
+    assert 10 < len(scored) < 70
+    first = {record: moment for record, moment in first_calls(tmp_path).items() if record in scored}
+    bad = {record: at(last[record]["ended"]) for record in scored if last[record]["missed"] == "yes"}
+    caught = {record for record, moment in first.items() if record in bad and moment < bad[record]}
+    missed = sorted(bad.keys() - caught, key=lambda record: -int(last[record]["worth"]))
+    outcome = scores["outcomes"]["missed"]
+    assert scores["records"] == len(first)
+    assert (outcome["precision"]["hits"], outcome["precision"]["of"]) == (len(caught), len(first))
+    assert (outcome["recall"]["hits"], outcome["recall"]["of"]) == (len(caught), len(bad))
+    assert outcome["only_after"] == len(first.keys() & set(missed)) > 0
+    lead = [(bad[record] - first[record]).total_seconds() for record in caught]
+    assert outcome["lead_seconds"]["median"] == pytest.approx(median(lead))
+    assert [each["cost"] for each in outcome["missed"]] == [int(last[record]["worth"]) for record in missed]
+    assert outcome["cost"]["caught"] == sum(int(last[record]["worth"]) for record in caught)
+
+
+def test_who_acts_before_the_record_is_closed(tmp_path: Path) -> None:
+    """Both are over the target after 60 hours; somebody touches the second before it is closed."""
+    history = []
+    for ticket, hours in (("closed", (0, 90)), ("touched", (0, 80, 90))):
+        for seq, hour in enumerate(hours):
+            row = rows(1)[0] | {"id": ticket, "priority": "high", "owner": "anna", "seq": str(seq)}
+            row["status"] = "closed" if hour == 90 else "open"
+            opened = datetime.fromisoformat("2026-03-02T09:00:00+00:00").timestamp()
+            row["opened"] = "2026-03-02T09:00:00Z"
+            row["changed"] = datetime.fromtimestamp(opened + hour * 3600).astimezone().isoformat()
+            history.append(row)
+    write(tmp_path, history)
+    scores = json.loads(run("backtest", tmp_path, "--json").out)["scores"]["slow"]
+    assert (scores["episodes"], scores["never_acted_on"]) == (2, 1)
+    assert scores["late"] == {"episodes": 0, "median_seconds": None, "worst_seconds": None}
+
+
+def test_an_outcome_can_be_in_a_file_of_its_own(tmp_path: Path) -> None:
+    config = deepcopy(CONFIG)
+    config["outcomes"] = {
+        "lost": {
+            "about": "ticket",
+            "file": "lost.csv",
+            "id": "ticket",
+            "at": "day",
+            "time": {"format": "%d.%m.%Y", "zone": "UTC"},
+            # A column may be called as a field that every record has.
+            "bad": {"status": {"not": "kept"}},
+        }
+    }
+    write(tmp_path, rows(1), config)
+    (tmp_path / "lost.csv").write_text(
+        "ticket,day,status\nT1,01.05.2026,gone\nT2,01.05.2026,kept\nT3,01.05.2026,gone\nT999,01.05.2026,gone\n"
+    )
+    outcome = json.loads(run("backtest", tmp_path, "--json").out)["scores"]["slow"]["outcomes"]["lost"]
+    assert outcome["recall"]["of"] == 2
+    (tmp_path / "lost.csv").write_text("ticket,day,status\nX1,01.05.2026,gone\n")
+    done = run("backtest", tmp_path)
+    assert done.code == 1
+    assert "none of the 1 records of the outcome lost, such as ticket:X1, is in the history" in done.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"feed": "ticket"}, "there is no feed 'ticket'"),
+        ({"about": "deal"}, "brings no deal"),
+        ({"bad": {}}, "everything would be bad"),
+        ({"bad": {"missed": {"att_least": 3}}}, "'att_least' is no operator"),
+        ({"paths": ["slw"]}, "Did you mean 'slow'?"),
+        ({"file": "lost.csv"}, "does not say where it is read from"),
+        ({"time": {"format": "iso"}}, "says this already"),
+        ({"decides": "first"}, "'first' is not known here"),
+        ({"cost": "worth"}, "'cost' is text"),
+    ],
+)
+def test_an_outcome_is_checked_with_the_rest(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    config = deepcopy(CONFIG)
+    config["outcomes"]["missed"].update(change)
+    write(tmp_path, [], config)
+    done = escalations("check", cwd=tmp_path)
+    assert done.code == 1
+    assert message in done.err
+    assert re.search(r"--> escalations.yaml:\d+:\d+", done.err)
+
+
+def test_what_an_outcome_reads_no_path_can_see(tmp_path: Path) -> None:
+    write(tmp_path, rows(1))
+    run("backtest", tmp_path, "--escalations", "out.jsonl")
+    others = [row | {"missed": "no", "ended": row["opened"], "worth": "0"} for row in rows(1)]
+    write(tmp_path, others)
+    run("backtest", tmp_path, "--escalations", "others.jsonl")
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "others.jsonl").read_bytes()
+
+
+def test_a_budget_fails_a_build(tmp_path: Path) -> None:
+    write(tmp_path, rows(1, 80))
+    assert run("backtest", tmp_path, "--max-per-recipient-week", "1000", "--min-recall", "0").code == 0
+    done = run("backtest", tmp_path, "--max-per-recipient-week", "1", "--min-recall", "1")
+    assert done.code == 1
+    assert "in the worst week, more than 1" in done.err
+    assert "of missed in time, less than 100.0%" in done.err
+
+
+def test_tune_scores_each_value_as_a_backtest_with_it_does(tmp_path: Path) -> None:
+    write(tmp_path, rows(3, 80))
+    options = ("--path", "slow", "--over", "target.else=10h,40h,90h", "--min-recall", "0.5", "--json")
+    done = run("tune", tmp_path, *options)
+    assert done.code == 0, done.err
+    swept = json.loads(done.out)
+    found = swept["periods"]["fit"]["rows"]
+    assert [row["values"] for row in found] == [["10h"], ["40h"], ["90h"]]
+    config = deepcopy(CONFIG)
+    for row in found:
+        config["paths"]["slow"]["when"]["target"]["else"] = row["values"][0]
+        write(tmp_path, rows(3, 80), config)
+        alone = json.loads(run("backtest", tmp_path, "--json").out)["scores"]["slow"]
+        for name in ("escalations", "episodes", "records", "worst_week"):
+            assert row[name] == alone[name], name
+        for name in ("precision", "recall", "lead_seconds", "only_after", "cost"):
+            assert row[name] == alone["outcomes"]["missed"][name], name
+    assert len({row["escalations"] for row in found}) == 3
+    fitting = [row["values"] for row in found if row["recall"]["value"] >= 0.5]
+    assert swept["with_recall"] == fitting[-1]
+
+
+def test_tune_chooses_by_one_period_and_shows_the_other(tmp_path: Path) -> None:
+    write(tmp_path, rows(4, 120))
+    # 200 hours after the start of the history.
+    split = "2026-03-10T17:00:00Z"
+    what = ("--path", "slow", "--over", "target.else=10h..90h/9")
+    asked = ("--fit-until", split, "--max-per-recipient-week", "20", "--json")
+    done = run("tune", tmp_path, *what, *asked)
+    swept = json.loads(done.out)
+    fit, score = swept["periods"]["fit"]["rows"], swept["periods"]["score"]["rows"]
+    assert (swept["periods"]["fit"]["until"], swept["periods"]["score"]["from"]) == (split, split)
+    opened = [at(row["opened"]) for row in last_rows(tmp_path).values() if row["missed"] == "yes"]
+    assert fit[0]["recall"]["of"] == sum(each < at(split) for each in opened)
+    assert score[0]["recall"]["of"] == sum(each >= at(split) for each in opened)
+    within = [row for row in fit if row["worst_week"] <= 20]
+    if within:
+        assert swept["within_budget"] == max(within, key=lambda row: row["escalations"])["values"]
+    else:
+        assert (done.code, swept["within_budget"]) == (1, None)
+
+
+def test_tune_takes_two_thresholds(tmp_path: Path) -> None:
+    write(tmp_path, rows(1))
+    over = ("--over", "urgent=5h,20h", "--over", "else=30h..90h/3")
+    found = json.loads(run("tune", tmp_path, "--path", "slow", *over, "--json").out)
+    values = [row["values"] for row in found["periods"]["fit"]["rows"]]
+    assert values == [[a, b] for a in ("5h", "20h") for b in ("30h", "60h", "90h")]
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("in_stage=1d..2d", "there are: clock, target.else, target.urgent"),
+        ("target.else", "is no sweep"),
+        ("target.else=9h..1h", "begins at or after its end"),
+        ("target.else=1h..9h/1000", "is no range"),
+        ("target.else=often,seldom", "'often' is not a span"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(over: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, rows(1))
+    done = run("tune", tmp_path, "--path", "slow", "--over", over)
+    assert done.code == 2
+    assert message in " ".join(done.err.split())
+
+
+def test_compare_tells_all_kinds_of_difference(tmp_path: Path) -> None:
+    write(tmp_path, rows(1, 60))
+    config = deepcopy(CONFIG)
+    config["paths"]["slow"]["when"]["target"] = {"urgent": "10h", "else": "75h"}
+    config["paths"]["slow"]["steps"][1] = {"after": "8h", "notify": "carla"}
+    (tmp_path / "new.yaml").write_text(json.dumps(config))
+    both = ("-c", "escalations.yaml", "-c", "new.yaml")
+    done = run("compare", tmp_path, *both, "--json", "--escalations", "differences.jsonl")
+    assert done.code == 0, done.err
+    calls = []
+    for name in ("escalations.yaml", "new.yaml"):
+        run("backtest", tmp_path, "-c", name, "--escalations", "out.jsonl")
+        events = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+        calls.append(
+            {
+                (each["record"], each["episode"], each["step"]): (at(each["at"]), sorted(each["notify"]))
+                for each in events
+                if each["event"] in ("opened", "advanced")
+            }
+        )
+    old, new = calls
+    both_there = [(old[key], new[key]) for key in old.keys() & new.keys()]
+    expected = {
+        "added": len(new.keys() - old.keys()),
+        "removed": len(old.keys() - new.keys()),
+        "earlier": sum(after[0] < before[0] for before, after in both_there),
+        "later": sum(after[0] > before[0] for before, after in both_there),
+        "other_recipient": sum(a[0] == b[0] and a[1] != b[1] for a, b in both_there),
+    }
+    summary = json.loads(done.out)
+    assert summary["total"] == expected
+    assert min(expected["added"], expected["removed"], expected["earlier"], expected["later"]) > 0
+    written = [json.loads(line) for line in (tmp_path / "differences.jsonl").read_text().splitlines()]
+    assert len(written) == sum(expected.values())
+    assert all((each["before"] or each["after"])["because"] for each in written)
+    done = run("compare", tmp_path, *both, "--max-added", "0")
+    assert done.code == 1
+    assert "escalations are added, more than 0" in done.err
+
+
+def test_compare_of_the_same_finds_nothing(tmp_path: Path) -> None:
+    write(tmp_path, rows(1))
+    same = ("-c", "escalations.yaml", "-c", "escalations.yaml", "--max-added", "0")
+    done = run("compare", tmp_path, *same)
+    assert done == (0, "Both escalate the same.\n", "")
+    assert run("compare", tmp_path, "-c", "escalations.yaml").code == 2
