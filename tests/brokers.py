@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from streams.log.embedded import BrokerError, EmbeddedBroker, SupervisedProcess, wait_for_broker
 
 POM = Path(__file__).parents[1] / "deploy" / "kafka" / "pom.xml"
@@ -247,13 +249,15 @@ def _jars() -> Path:
     if maven is None:
         raise Unavailable("mvn is not installed")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside its place and then renamed, so that a download broken off is never taken for a whole one.
-    with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-        jars = Path(part, "jars")
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
-        _run([maven, "--quiet", "--batch-mode", "--file", str(POM), *goal], DOWNLOAD_SECONDS)
-        # Another run may have been first; its jars are as good.
-        with contextlib.suppress(OSError):
+    with FileLock(f"{folder}.lock"):
+        if folder.is_dir():
+            # Another process of this run was first.
+            return folder
+        # Beside its place and then renamed, so that a download broken off is never taken for a whole one.
+        with tempfile.TemporaryDirectory(dir=folder.parent) as part:
+            jars = Path(part, "jars")
+            goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
+            _run([maven, "--quiet", "--batch-mode", "--file", str(POM), *goal], DOWNLOAD_SECONDS)
             jars.rename(folder)
     return folder
 

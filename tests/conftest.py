@@ -1,21 +1,22 @@
-"""What all tests share: one broker per run, and names on it that belong to one test."""
+"""What all tests share: one broker per process of the run, and names on it that belong to one test."""
 
 import re
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.brokers import Broker, start_broker
 
-_BROKER = pytest.StashKey[Broker]()
+_BROKER = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
 def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
-    """A Kafka broker for the whole run; tests/brokers.py says which."""
+    """A Kafka broker for all that this process runs; tests/brokers.py says which."""
     broker = start_broker()
-    pytestconfig.stash[_BROKER] = broker
+    pytestconfig.stash[_BROKER] = str(broker)
     yield broker
     broker.stop()
 
@@ -26,6 +27,18 @@ def topic_prefix(request: pytest.FixtureRequest) -> str:
     share a broker without seeing each other."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", request.node.name)[:80].strip("-")
     return f"{name}-{uuid.uuid4().hex[:8]}."
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # One of the processes that xdist starts tells the one that reports.
+    if broker := session.config.stash.get(_BROKER, None):
+        getattr(session.config, "workeroutput", {})["broker"] = broker
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if broker := getattr(node, "workeroutput", {}).get("broker"):
+        node.config.stash[_BROKER] = broker
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from confluent_kafka import KafkaException
 from faust.types import TP
 from yarl import URL
@@ -236,6 +236,9 @@ class Worker:
             broker_request_timeout=2 * SESSION_SECONDS,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 4,
+            # Whoever leads the group right after the broker was started may not know of any partitions yet,
+            # and give none to anybody. It looks again, and divides them anew, after so many milliseconds.
+            consumer_metadata_max_age_ms=int(1000 * SESSION_SECONDS),
         )
         app.transport = BatchTransport(url, app, self._is_open, self._position)
         for topic in (*self._feeds, self._topics.changes.name):
@@ -427,6 +430,9 @@ class Worker:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, KafkaConnectionError):
+                # Faust does not wait for a broker that is not there when it starts.
+                error = BrokerUnavailable(f"no Kafka broker answers at {self._connection.address} any more")
             self._end(error)
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:

@@ -103,7 +103,7 @@ def log_to_stderr(form: str = "text") -> None:
             JsonFormatter("{levelname}{message}", style="{", rename_fields=names, timestamp="time")
         )
     # Libraries say a lot at the level of information, and some of it is secret: httpx names URLs.
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logging.getLogger("escalations").setLevel(logging.INFO)
     # The client library reports each attempt to reach a broker; what matters comes as an error.
     logging.getLogger("escalations.kafka").setLevel(logging.CRITICAL)

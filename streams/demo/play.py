@@ -90,7 +90,9 @@ class Stage:
         config = load(self.config)
         topics = Topics(config.live.prefix, config.live.app, config.live.partitions)
         admin = self._connection.admin()
-        create(admin, [Topic(feed.topic, None, "a feed") for feed in config.feeds.values()], topics.partitions, 1)
+        create(
+            admin, [Topic(feed.topic, None, "a feed") for feed in config.feeds.values()], topics.partitions, 1
+        )
         ensure(admin, topics, (), replication=1)
         self._worker = self._start(stack, "run", "--data", str(folder / "data"))
         self._notifier = self._start(stack, "notify")

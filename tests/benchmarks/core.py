@@ -4,8 +4,8 @@
 
 A history of deals, ten changes each, is folded by one partition: what the log holds is decoded,
 folded (time comes to the change's moment, then the change is applied; the record's state is decoded
-before and encoded after it, as for the changelog). Once with one path, once with five, once with fifty of which five
-apply: the others are about deals too, with a condition on the region that never holds.
+before and encoded after it, as for the changelog). Once with one path, once with five, once with fifty
+of which five apply: the others are about deals too, with a condition on the region that never holds.
 """
 
 import argparse

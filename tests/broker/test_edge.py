@@ -179,3 +179,26 @@ def test_a_worker_ends_soon_while_the_broker_is_away(tmp_path: Path, kafka: Kafk
     kafka.stop(grace=0)
     time.sleep(2)
     assert worker.stop(STOP_SECONDS) == 0
+
+
+def test_a_worker_with_a_name_comes_back_without_disturbing_the_others(tmp_path: Path, kafka: Kafka) -> None:
+    site = Site(tmp_path, kafka.address(), "named.")
+    site.create_feeds()
+    try:
+        one = site.start("one", ["--instance", "one"])
+        wait_until(lambda: "ready" in one.said(), BACK_SECONDS, "the first is ready")
+        two = site.start("two", ["--instance", "two"])
+        wait_until(lambda: "ready" in two.said(), BACK_SECONDS, "the second is ready")
+        wait_until(lambda: one.said().count("ready") == 2, BACK_SECONDS, "they have shared the work")
+        site.say(row(1))
+        site.wait_for(*opened(1))
+        before = two.said()
+        assert one.stop(STOP_SECONDS) == 0
+        ready = one.said().count("ready")
+        one = site.start("one", ["--instance", "one"])
+        wait_until(lambda: one.said().count("ready") > ready, BACK_SECONDS, "it is back")
+        site.say(*[row(ticket) for ticket in range(2, 40)])
+        site.wait_for(*opened(*range(1, 40)))
+        assert two.said() == before
+    finally:
+        site.stop()

@@ -1,5 +1,6 @@
 """The section `kafka`: what it may say, and that what it protects stays secret."""
 
+import re
 import ssl
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import trustme
 from streams.config import ConfigError, load
 from streams.log.connection import Connection
 from streams.log.security import Secret, Security, SecurityProblem
-from tests.command import escalations
+from streams.yaml_source import read_yaml
+from tests.command import REPOSITORY, escalations
+from tests.test_schemas import CONFIGURATION
 
 CONFIG = """
 version: 1
@@ -74,6 +77,17 @@ def test_mistakes_are_told(tmp_path: Path, kafka: str, message: str, remedy: str
     assert message in problem.message
     assert remedy.lower() in problem.remedy.lower()
     assert SECRET not in problem.message + problem.remedy
+    assert not CONFIGURATION.is_valid(read_yaml(tmp_path / "escalations.yaml", {}).data)
+
+
+def test_what_the_documentation_writes_is_read_and_valid(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "operations.md").read_text(), re.DOTALL)
+    path = tmp_path / "escalations.yaml"
+    path.write_text("".join([CONFIG, *blocks]))
+    config = load(path)
+    assert config.kafka.sasl is not None
+    assert config.live.health == ("127.0.0.1", 9464)
+    CONFIGURATION.validate(read_yaml(path, {}).data)
 
 
 def test_a_password_in_the_clear_must_be_asked_for(tmp_path: Path) -> None:
