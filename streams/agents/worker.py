@@ -341,6 +341,12 @@ class Worker:
             if not slot.assigned:
                 await self._let_go(slot)
             elif slot.owner is None:
+                if (
+                    slot.tp.topic == self._topics.changes.name
+                    and slot.tp.partition >= self._topics.partitions
+                ):
+                    # Faust may see that the log has grown before the next look at the topics.
+                    await self._in_thread(self._recheck)
                 owner = await self._opened(slot)
                 if owner is None:
                     return

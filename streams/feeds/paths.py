@@ -21,7 +21,7 @@ class Paths:
     """Takes the `columns` out of documents."""
 
     def __init__(self, columns: Iterable[str]) -> None:
-        self._plan = tuple((column, column[:1] == ".", split(column)) for column in columns)
+        self._plan = tuple((column, column[:1] == ".", split(column)) for column in sorted(columns))
 
     def row(self, item: Any, top: Any) -> Row:
         """The columns that are there: of `item`, and of the message it came in, `top`. Raises Undecodable."""
