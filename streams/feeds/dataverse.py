@@ -33,7 +33,7 @@ from streams.core.document import Node
 from streams.core.entries import Change, Operation
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.feeds.crm import VALUES, when
-from streams.feeds.mapping import RecordMapping, brought, read_records
+from streams.feeds.mapping import MappedFeed, read_records
 from streams.feeds.reading import change
 from streams.feeds.values import Row, listed, parse, shown
 
@@ -102,16 +102,8 @@ _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").full
 _DATE = re.compile(r"/Date\((-?[0-9]{1,18})(?:([+-])([0-9]{2})([0-9]{2}))?\)/").fullmatch
 
 
-class DataverseFeed:
+class DataverseFeed(MappedFeed):
     """One endpoint's messages, of one table or of several."""
-
-    rows = None
-
-    def __init__(self, name: str, topic: str, mappings: Mapping[str, RecordMapping]) -> None:
-        self.name = name
-        self.topic = topic
-        self.kinds = brought(mappings.values())
-        self._mappings = mappings
 
     def decode(self, message: Message) -> list[Change] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""

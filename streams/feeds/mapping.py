@@ -244,6 +244,18 @@ def with_defaults(name: str, record: Any, defaults: Defaults) -> Any:
     return {**defaults.get(name, defaults.get("*", {})), **record}
 
 
+class MappedFeed:
+    """What the feeds of several kinds of record have in common. `mappings`: by what the feed calls each."""
+
+    rows = None
+
+    def __init__(self, name: str, topic: str, mappings: Mapping[str, RecordMapping]) -> None:
+        self.name = name
+        self.topic = topic
+        self.kinds: Mapping[str, Brings] = brought(mappings.values())
+        self._mappings = mappings
+
+
 def brought(mappings: Iterable[RecordMapping]) -> dict[str, Brings]:
     """What they bring together, by the kind of record."""
     kinds: dict[str, Brings] = {}

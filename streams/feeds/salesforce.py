@@ -31,7 +31,7 @@ from streams.core.document import Node
 from streams.core.entries import Change, Operation
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.feeds.crm import VALUES, when
-from streams.feeds.mapping import RecordMapping, brought, read_records
+from streams.feeds.mapping import MappedFeed, read_records
 from streams.feeds.reading import change
 from streams.feeds.values import Row, listed, parse, shown
 
@@ -75,16 +75,8 @@ _BITMAP = re.compile(r"(?:[0-9]+-)?0x[0-9A-Fa-f]*").fullmatch
 _CHECKS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
-class SalesforceFeed:
+class SalesforceFeed(MappedFeed):
     """One channel's topic, of one object or of several."""
-
-    rows = None
-
-    def __init__(self, name: str, topic: str, mappings: Mapping[str, RecordMapping]) -> None:
-        self.name = name
-        self.topic = topic
-        self.kinds = brought(mappings.values())
-        self._mappings = mappings
 
     def decode(self, message: Message) -> list[Change] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""

@@ -24,7 +24,7 @@ from typing import Any
 from streams.core.document import Node
 from streams.core.entries import Change
 from streams.feeds import Message, PassedOver, Undecodable
-from streams.feeds.mapping import RecordMapping, brought, read_records
+from streams.feeds.mapping import MappedFeed, read_records
 from streams.feeds.reading import read_moment
 from streams.feeds.tables import Done, Written, changes, find
 from streams.feeds.times import PlainValues, read_time_format
@@ -44,15 +44,7 @@ _lsn = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})").fullmatch
 _read_timestamp = read_time_format(None)
 
 
-class Wal2JsonFeed:
-    rows = None
-
-    def __init__(self, name: str, topic: str, mappings: dict[str, RecordMapping]) -> None:
-        self.name = name
-        self.topic = topic
-        self.kinds = brought(mappings.values())
-        self._mappings = mappings
-
+class Wal2JsonFeed(MappedFeed):
     def decode(self, message: Message) -> list[Change] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""
         if message.value is None:
