@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from streams.agents import computing
+from streams.agents import Done, computing
 from streams.core.entries import Fact, Mark, Reference, Tick, encode
 from streams.feeds import Feed, PassedOver, Unavailable, Undecodable
 from streams.log.connection import Connection, log
@@ -26,7 +26,7 @@ class IntakePartition:
         self._feed = feed
         self._partition = partition
         self._of = of
-        self.unread = 0
+        self._unread = 0
         """Messages put aside."""
         self.marked: datetime | None = None
         """Up to when everything has been read, as it was last said."""
@@ -37,19 +37,20 @@ class IntakePartition:
         """Fence off whoever had the partition."""
         self._producer.fence()
 
-    def process(self, batch: list[Any]) -> None:
+    def process(self, batch: list[Any]) -> Done:
         """Write what `batch` says into the log, then how far it reaches to every partition of the log.
 
         Raises Fenced, WriteRefused, or Unavailable where decoding needs something that does not answer;
         nothing of the batch is written then.
         """
-        unread = self.unread
+        unread = self._unread
         try:
             self._process(batch)
         except Unavailable:
             # The same messages come again.
-            self.unread = unread
+            self._unread = unread
             raise
+        return Done(letters=self._unread - unread)
 
     def _process(self, batch: list[Any]) -> None:
         changes = self._topics.changes.name
@@ -84,13 +85,13 @@ class IntakePartition:
 
     def _put_aside(self, message: Any, reason: str) -> None:
         self._producer.produce(self._topics.dead_letters.name, **dead_letter(message, reason))
-        self.unread += 1
+        self._unread += 1
         # The first says what is wrong, the thousandth that it goes on; one line each would hide all else.
-        if str(self.unread).strip("0") == "1":
+        if str(self._unread).strip("0") == "1":
             log.warning(
                 "%s: %d unreadable in partition %d so far, kept in %s; the latest: %s",
                 self._feed.name,
-                self.unread,
+                self._unread,
                 self._partition,
                 self._topics.dead_letters.name,
                 reason,

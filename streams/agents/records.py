@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from streams.agents import computing
+from streams.agents import Done, computing
+from streams.agents.metrics import OpenEpisodes
 from streams.core import entries, escalation
 from streams.core.baselines import Similar
 from streams.core.document import Problems
@@ -80,6 +81,7 @@ class RecordsPartition:
         self._known_rules: tuple[str, ...] = ()
         self._quiet = 0
         self.position = 0
+        self.open_episodes = OpenEpisodes()
 
     def open(self) -> None:
         """Fence off whoever had the partition, then recover its state; only then may it be read."""
@@ -95,8 +97,10 @@ class RecordsPartition:
         similar = Similar(self._number, self._topics.partitions, values)
         self._partition = Partition(rules, records, feeds, similar, now, Tables(values))
         self._known_rules = self._versions()
+        for key, state in records.items():
+            self.open_episodes.now(key, state)
 
-    def process(self, batch: list[Any]) -> None:
+    def process(self, batch: list[Any]) -> Done:
         """Apply `batch`. Raises Fenced or WriteRefused; nothing of the batch is done then."""
         with computing:
             decisions, letters = self._apply(batch)
@@ -105,6 +109,7 @@ class RecordsPartition:
         changed = partition.changed or partition.tables.has_news() or partition.similar.has_news()
         if decisions or letters or changed or self._quiet >= QUIET_ENTRIES:
             self._commit(decisions, letters)
+        return Done(decisions, len(letters))
 
     def _apply(self, batch: list[Any]) -> tuple[list[Escalation], list[dict[str, Any]]]:
         decisions: list[Escalation] = []
@@ -156,6 +161,8 @@ class RecordsPartition:
                     self._producer.produce(self._topics.changes.name, value, partition=number)
             written = self._table.produce(self._producer, self._news())
         self._table.keep(written)
+        for key in self._partition.changed:
+            self.open_episodes.now(key, self._partition.records.encoded[key])
         self._partition.changed.clear()
         self._partition.tables.clear()
         self._partition.similar.clear()

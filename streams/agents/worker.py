@@ -28,7 +28,7 @@ from yarl import URL
 from streams.agents.health import served
 from streams.agents.intake import IntakePartition
 from streams.agents.metrics import Metrics, Present
-from streams.agents.watched import WatchedRecords
+from streams.agents.records import RecordsPartition
 from streams.config import Config
 from streams.core.entries import NewRules, Tick, encode
 from streams.feeds import Unavailable
@@ -66,7 +66,7 @@ class _Slot:
     def __init__(self, tp: TP) -> None:
         self.tp = tp
         self.assigned = False
-        self.owner: IntakePartition | WatchedRecords | None = None
+        self.owner: IntakePartition | RecordsPartition | None = None
         self.undelivered = False
         self.lock = asyncio.Lock()
 
@@ -153,7 +153,7 @@ class Worker:
             for tp, owner in owners
             if isinstance(owner, IntakePartition) and owner.marked is not None
         }
-        counts = [owner.open_episodes.count() for _, owner in owners if isinstance(owner, WatchedRecords)]
+        counts = [owner.open_episodes.count() for _, owner in owners if isinstance(owner, RecordsPartition)]
         # A path with nothing open is 0, not absent.
         episodes = dict.fromkeys((path.name for path in self._config.rules.paths), 0)
         return Present(watermarks, episodes | sum(counts, Counter()), self._is_ready())
@@ -300,14 +300,14 @@ class Worker:
         if answers and not waiting:
             log.info("%s: what it waited for answers again", feed)
 
-    async def _do(self, slot: _Slot, owner: IntakePartition | WatchedRecords, batch: Any) -> None:
-        since, unread = time.monotonic(), owner.unread if isinstance(owner, IntakePartition) else 0
-        await self._in_thread(owner.process, batch)
+    async def _do(self, slot: _Slot, owner: IntakePartition | RecordsPartition, batch: Any) -> None:
+        since = time.monotonic()
+        done = await self._in_thread(owner.process, batch)
         batch.done = True
         slot.undelivered = False
         self._metrics.done(slot.tp.topic, len(batch), time.monotonic() - since)
-        if isinstance(owner, IntakePartition):
-            self._metrics.put_aside(slot.tp.topic, owner.unread - unread)
+        self._metrics.escalated(done.escalations)
+        self._metrics.put_aside(slot.tp.topic, done.letters)
 
     async def _reclaim(self, slot: _Slot, seconds: float) -> None:
         """Open a partition again that we let go of, if it is ours after so long."""
@@ -356,9 +356,9 @@ class Worker:
                 if self._all_open():
                     self._on_ready()
 
-    async def _opened(self, slot: _Slot) -> IntakePartition | WatchedRecords | None:
+    async def _opened(self, slot: _Slot) -> IntakePartition | RecordsPartition | None:
         """The open owner of a slot; None while the broker is away: it is tried again soon."""
-        owner: IntakePartition | WatchedRecords = await self._in_thread(self._new_owner, slot.tp)
+        owner: IntakePartition | RecordsPartition = await self._in_thread(self._new_owner, slot.tp)
         try:
             await self._in_thread(owner.open)
         except Exception as error:
@@ -375,9 +375,9 @@ class Worker:
             await self._in_thread(slot.owner.close)
             slot.owner = None
 
-    def _new_owner(self, tp: TP) -> IntakePartition | WatchedRecords:
+    def _new_owner(self, tp: TP) -> IntakePartition | RecordsPartition:
         if tp.topic == self._topics.changes.name:
-            return WatchedRecords(self._connection, self._topics, tp.partition, self._data, self._metrics)
+            return RecordsPartition(self._connection, self._topics, tp.partition, self._data)
         feed = self._feeds[tp.topic]
         of = self._partitions[tp.topic]
         return IntakePartition(self._connection, self._topics, feed, tp.partition, of)
