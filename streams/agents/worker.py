@@ -416,7 +416,7 @@ class Worker:
         read = await self._app.consumer.read_to_end(intake)
         if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
             messages = self._to_every_partition(encode(Tick(marks)))
-            await self._in_thread(self._marks.write, self._topics.changes.name, messages)
+            await self._in_thread(self._marks.write, self._topics.changes.name, messages, SESSION_SECONDS)
 
     def _say_silence(self) -> None:
         if not self._silent:

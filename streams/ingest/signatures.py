@@ -118,8 +118,11 @@ def _header(request: Received, name: str) -> bytes:
     value = request.headers.get(name)
     if not value:
         raise Unverified(f"there is no {name}")
-    # HTTP libraries keep bytes that are no UTF-8 in this way.
-    return value.encode("utf-8", "surrogateescape")
+    try:
+        # HTTP libraries keep bytes that are no UTF-8 in this way.
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise Unverified(f"{name} is no text") from None
 
 
 def _base64(secret: bytes, *parts: bytes) -> bytes:

@@ -18,7 +18,8 @@ from tests.live import wait_until
 
 pytestmark = pytest.mark.broker
 
-AWAY_SECONDS = 20
+NOTICED_SECONDS = 40
+AWAY_SECONDS = 10
 BACK_SECONDS = 60
 STOP_SECONDS = 8
 
@@ -157,9 +158,11 @@ def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on(tmp_path: Path, ka
     site.say(*[row(ticket) for ticket in range(2, 2000)])
     try:
         kafka.stop(grace=0)
+        away = "the broker does not answer; waiting for it"
+        wait_until(lambda: away in worker.said(), NOTICED_SECONDS, "the worker says that the broker is away")
         time.sleep(AWAY_SECONDS)
         assert worker.running, worker.said()
-        assert worker.said().count("the broker does not answer; waiting for it") == 1
+        assert worker.said().count(away) == 1
         assert (probe.status("livez"), probe.status("readyz")) == (200, 503)
         kafka.start()
         site.say(row(2000))
