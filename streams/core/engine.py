@@ -6,6 +6,7 @@ itself. So whether a tick came a second earlier or later changes nothing.
 
 import msgspec
 
+from streams.core.disorder import insert, is_kept, is_overtaken
 from streams.core.entries import Change, Command
 from streams.core.episodes import ABSENT, drop, heed, judge, refusal, take
 from streams.core.escalation import Escalation
@@ -31,7 +32,7 @@ def step(
     record holds, where that is another now.
     """
     if change is not None:
-        if not is_news(record, change):
+        if not (is_news(record, change) or is_overtaken(record, change)):
             return record, []
         at = micros(change.at)
     elif command is not None:
@@ -50,7 +51,8 @@ def step(
     if change is None:
         when = at
     else:
-        record, changed = apply(record, change, at, when, rules.tracked)
+        fold = insert if is_kept(record, change) else apply
+        record, changed = fold(record, change, at, when, rules.tracked)
         if before is not None and before.deleted != record.deleted:
             changed |= {"deleted"}
             if not record.deleted:

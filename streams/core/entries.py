@@ -66,6 +66,7 @@ class Change(
     at: when it happened, in UTC.
     feed: the feed it came by; `order` compares within one feed and record.
     order: the feed's own order token, or None where it has none.
+    unordered: whether its feed may tell later what happened before it.
     fields: what is known now. An absent name is unchanged, None is an explicit null. The `MOMENTS`
         of `streams.core.record` are RFC 3339 texts; `status` is open, paused or closed.
     said: what was written or said with this change, if anything was.
@@ -78,6 +79,7 @@ class Change(
     feed: str
     source: Source
     order: tuple[int | str, ...] | None = None
+    unordered: bool = False
     by: Author | None = None
     fields: dict[str, Any] = {}
     said: Said | None = None

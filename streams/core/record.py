@@ -93,6 +93,18 @@ class Visit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source: tuple[int, int] | None = None
 
 
+class Recent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last changes of a record of which some may come late, in the order in which they happened.
+
+    base: the record before the first of them; None where it was not known. reach: the latest moment of any
+    change in `base`; None where there is none.
+    """
+
+    base: "Record | None" = None
+    reach: int | None = None
+    changes: tuple[Change, ...] = ()
+
+
 # Plain data cannot form cycles; there are so many of these that looking for some would cost.
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One record's state. Moments are microseconds UTC.
@@ -113,6 +125,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     was: the value before the present one, of the fields for which some path asks that.
     heeded: ids of the commands obeyed last, by which one that is written again is known.
     lookups: of the facts that stand in a table, by name, where.
+    recent: None as long as its feeds bring its changes in their order.
     standings: by path. applied: by feed.
     """
 
@@ -148,6 +161,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     uncertain: bool = False
     heeded: tuple[str, ...] = ()
     lookups: dict[str, Lookup] = {}
+    recent: Recent | None = None
     standings: dict[str, Standing] = {}
     applied: dict[str, Applied] = {}
 
@@ -316,18 +330,12 @@ def apply(
     uncertain = change.op == "gap"
     if uncertain != record.uncertain:
         updates["uncertain"] = uncertain
-    applied = dict(record.applied)
-    applied.pop(change.feed, None)
-    order = latest_order(record.applied.get(change.feed), change, gone=deleted)
-    applied[change.feed] = Applied(order, change.source)
-    if len(applied) > FEEDS:
-        del applied[next(iter(applied))]
     changed = frozenset((*updates, *extras))
     if change.lookups or record.lookups:
         # A field that holds no key any more has none.
         there = {name: each for name, each in record.lookups.items() if name not in fields}
         updates["lookups"] = {**there, **change.lookups}
-    after = msgspec.structs.replace(record, at=at, applied=applied, **updates)
+    after = msgspec.structs.replace(record, at=at, applied=taken(record, change), **updates)
     if tracked and record.applied and (names := tracked.get(record.kind)):
         # The first value that a record comes with is no change.
         was = {
@@ -346,6 +354,17 @@ def is_same(fact: str, here: Mapping[str, Lookup], there: Mapping[str, Lookup]) 
     """Whether a fact has one key in both: then another value of it is another name for the same."""
     one, other = here.get(fact), there.get(fact)
     return one is not None and other is not None and one.key == other.key and one.table == other.table
+
+
+def taken(record: Record, change: Change) -> dict[str, Applied]:
+    """What `record` has taken last of each feed, now that it takes `change`."""
+    applied = dict(record.applied)
+    last = applied.pop(change.feed, None)
+    order = latest_order(last, change, gone=change.op == "delete")
+    applied[change.feed] = Applied(order, change.source)
+    if len(applied) > FEEDS:
+        del applied[next(iter(applied))]
+    return applied
 
 
 def _first(change: Change, at: int) -> Record:

@@ -22,7 +22,7 @@ it each time it comes.
 from typing import Any
 
 from streams.core.document import Node
-from streams.core.entries import Change
+from streams.core.entries import Change, Operation
 from streams.feeds import Message, PassedOver, Undecodable
 from streams.feeds.mapping import RecordMapping, brought, read_records
 from streams.feeds.reading import MESSAGE_DELETED, change, read_columns, read_moment, whole
@@ -90,7 +90,8 @@ class AirbyteFeed:
         order: tuple[int, ...] = at[1], emitted[1]
         if self._order:
             order = tuple(whole(row.get(column), column) for column in self._order)
-        return [change(mapping, row, "delete" if deleted else "upsert", at[0], self.name, message, order)]
+        op: Operation = "delete" if deleted else "upsert"
+        return [change(mapping, row, op, at[0], self.name, message, order, unordered=True)]
 
 
 def read_feed(name: str, node: Node) -> AirbyteFeed:

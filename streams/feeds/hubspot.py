@@ -19,7 +19,7 @@ A record that is restored comes back as a gap: nothing says what it looks like.
 Events come in any order. So each property that is mapped counts as a feed of its own, NAME/PROPERTY
 in `Change.feed`, with the order token (occurredAt, eventId): the last to occur holds, and a retry is
 known as such. Creation, deletion, restoration and merge go by one order together, and so do the
-touches by properties that are not mapped.
+touches by properties that are not mapped. What comes late is put in its place.
 
 One event that cannot be read makes its whole message a dead letter.
 """
@@ -132,19 +132,26 @@ class HubspotFeed:
             if column not in _ASIDE:
                 row[column] = None if value == "" else value
             feed = f"{self.name}/{column if column in mapping.columns else '*'}"
-            yield change(mapping, row, "upsert", at, feed, message, order)
+            yield change(mapping, row, "upsert", at, feed, message, order, unordered=True)
         elif what == "merge":
             kept = event.get("newObjectId") or event.get("primaryObjectId")
             into = mapping.record({**row, "objectId": kept})
             for gone in _merged(event):
                 if gone != kept:
-                    told = {"merged": into}
                     yield change(
-                        mapping, {**row, "objectId": gone}, "upsert", at, self.name, message, order, told=told
+                        mapping,
+                        {**row, "objectId": gone},
+                        "upsert",
+                        at,
+                        self.name,
+                        message,
+                        order,
+                        told={"merged": into},
+                        unordered=True,
                     )
         elif what in _LIFE:
             told = {"created": utc_text(at)} if what == "creation" else {}
-            yield change(mapping, row, _LIFE[what], at, self.name, message, order, told=told)
+            yield change(mapping, row, _LIFE[what], at, self.name, message, order, told=told, unordered=True)
         else:
             known = ", ".join((*_LIFE, "merge", "propertyChange", "associationChange"))
             raise Undecodable(f"the subscriptionType ends in {shown(what)}, none of: {known}")

@@ -7,6 +7,7 @@
       at: updated_at                          # or {broker: timestamp}
       time: {unit: ms, zone: UTC}             # by default ISO 8601 with an offset
       order: [version]                        # what orders the changes of one record
+      unordered: true                         # they may come in another order than that
       operation: {field: event, delete: [ticket.deleted], ignore: [ping]}
       null: [""]                              # texts that stand for nothing
       withhold: [ticket.solved_at]            # columns that tell the future: never read
@@ -38,7 +39,7 @@ from streams.feeds.reading import (
 from streams.feeds.times import PlainValues, read_time_format
 from streams.feeds.values import Row, listed, parse, read_column, shown
 
-KEYS = ("time", "order", "operation", "null", "withhold")
+KEYS = ("time", "order", "unordered", "operation", "null", "withhold")
 """What a feed of documents can have besides its topic, `at` and `record`."""
 
 _NOTHING = PassedOver("`operation` says that it is to be ignored")
@@ -108,7 +109,9 @@ def read_documents(node: Node, at: str | None, order: tuple[str, ...] = ()) -> D
     values = PlainValues(read_time)
     operations = read_operations(node["operation"], values.unpack) if node.has("operation") else None
     mapping = read_mapping(node["record"], values)
-    reading = Reading(mapping, read_time, at, read_columns(node, "order") or order, operations)
+    columns = read_columns(node, "order") or order
+    unordered = node.has("unordered") and node["unordered"].flag()
+    reading = Reading(mapping, read_time, at, columns, operations, unordered=unordered)
     read_withheld(node, reading.columns, covers)
     return Documents(reading, frozenset(_read_null(each) for each in read_many(node, "null")))
 

@@ -48,7 +48,8 @@ class Operations:
 
 
 class Reading:
-    """Reads rows. `columns`: those it reads. `at`: None is the broker's timestamp."""
+    """Reads rows. `columns`: those it reads. `at`: None is the broker's timestamp. `unordered`: whether
+    those of one record may come in another order than that of their tokens."""
 
     def __init__(
         self,
@@ -57,6 +58,8 @@ class Reading:
         at: str | None,
         order: tuple[str, ...] = (),
         operations: Operations | None = None,
+        *,
+        unordered: bool = False,
     ) -> None:
         self.mapping = mapping
         self.columns = mapping.columns | {*order} | ({at} if at else set())
@@ -66,6 +69,7 @@ class Reading:
         self._at = at
         self._order = order or (at,)
         self._operations = operations
+        self._unordered = unordered
 
     def changes(self, feed: str, message: Message, row: Row, *place: int) -> list[Change]:
         """None for a row to be ignored. `place`: what orders rows of the same moment. Raises Undecodable."""
@@ -74,7 +78,10 @@ class Reading:
             return []
         at, at_micros = self._time(message, row)
         order = *[self._token(row, column, at_micros) for column in self._order], *place
-        return [change(self.mapping, row, done, at, feed, message, order, ordered=True)]
+        told = change(
+            self.mapping, row, done, at, feed, message, order, ordered=True, unordered=self._unordered
+        )
+        return [told]
 
     def _time(self, message: Message, row: Row) -> tuple[datetime, int]:
         if self._at is None:
@@ -100,13 +107,15 @@ def change(
     *,
     told: Row | None = None,
     ordered: bool = False,
+    unordered: bool = False,
     heard: bool = True,
 ) -> Change:
     """What `row` says of its record; of one that is deleted or uncertain, only which it is.
 
     told: fields that are known besides. heard: False where the row has a text that was said before.
     ordered: whether `order` holds also for what was said. Where it does not, a message that comes late
-    is still heard: the messages of one record need not come in their order. Raises Undecodable.
+    is still heard: the messages of one record need not come in their order. unordered: whether the feed
+    may tell later what happened before; nothing can be put in its place without a token. Raises Undecodable.
     """
     there = op in ("upsert", "refresh")
     said = mapping.saying.read(row) if there and heard and mapping.saying is not None else None
@@ -117,6 +126,7 @@ def change(
         feed=feed,
         source=Source(message.topic, message.partition, message.offset),
         order=order if said is None or ordered else None,
+        unordered=unordered and order is not None,
         by=None if mapping.writer is None else mapping.writer.read(row),
         fields={**(mapping.read(row) if there else {}), **(told or {})},
         said=said,

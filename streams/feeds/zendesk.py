@@ -115,7 +115,7 @@ class ZendeskFeed:
         document = _ticket(event) if kind == "ticket" else event.row
         row = paths.row(document, document)
         op: Operation = "delete" if what in _DELETES else "upsert"
-        return [change(mapping, row, op, at, self.name, message, order)]
+        return [change(mapping, row, op, at, self.name, message, order, unordered=True)]
 
 
 def read_feed(name: str, node: Node) -> ZendeskFeed:

@@ -244,7 +244,7 @@ class Disturbed(RuleBasedStateMachine):
 
 
 TestDisturbed = Disturbed.TestCase
-TestDisturbed.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestDisturbed.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 ENTRIES = st.lists(
@@ -283,7 +283,6 @@ def folded(log: list[Any]) -> tuple[dict[str, list[bytes]], dict[str, Record]]:
 
 
 @given(ENTRIES, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_entries_of_different_records_may_be_swapped(drawn: Any, rng: random.Random) -> None:
     log = written(drawn)
     queues = [[each for each in log if each.record == name] for name in ("ticket:1", "ticket:2")]
@@ -313,11 +312,10 @@ ROW = st.fixed_dictionaries(
 @given(
     st.lists(st.tuples(TENS, ROW), min_size=1, max_size=8), st.booleans(), st.randoms(use_true_random=False)
 )
-@settings(deadline=None)
 def test_of_whole_rows_in_any_order_the_last_facts_are_safe(
     rows: Any, deleted: bool, rng: random.Random
 ) -> None:
-    """`docs/episodes.md` says which, under *Time and order*."""
+    """Of a feed that keeps the order; of the others all facts are: tests/core/test_disorder.py."""
     log = written([("ticket:1", wait, ("upsert", row)) for wait, row in rows])
     if deleted:
         log[-1] = msgspec.structs.replace(log[-1], op="delete")

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from streams.core.document import Problems
+from streams.core.engine import step
 from streams.core.entries import Change
+from streams.core.record import Record
+from streams.core.rules import read_rules
 from streams.feeds import Feed, Message, PassedOver, Undecodable
 
 SAMPLES = Path(os.environ.get("FEEDS") or Path(__file__).resolve().parents[2].parent / "shared/feeds")
@@ -41,3 +45,14 @@ def refusal(feed: Feed, message: Message) -> str:
     with pytest.raises(Undecodable) as caught:
         feed.decode(message)
     return str(caught.value)
+
+
+_NO_PATHS = read_rules({"fallback": "dora", "people": {"dora": None}, "paths": {}}, Problems())
+
+
+def folded(changes: list[Change], record: Record | None = None) -> Record:
+    """What a record has come to after these."""
+    for each in changes:
+        record, _ = step(_NO_PATHS, record, change=each)
+    assert record is not None
+    return record

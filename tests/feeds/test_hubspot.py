@@ -8,10 +8,11 @@ import pytest
 
 from streams.core.document import Node, Problem
 from streams.core.entries import Change
-from streams.core.record import Record, apply, is_news
+from streams.core.record import is_news
 from streams.core.timestamps import micros, rfc3339
 from streams.feeds import Feed, Message, PassedOver, Undecodable
 from streams.feeds.formats import read_feed
+from tests.feeds.samples import folded
 
 AT = 1772442000500  # 2026-03-02T09:00:00.5Z, in ms
 
@@ -54,15 +55,6 @@ def passed_over(value: Any) -> str:
     decoded = feed().decode(message(value))
     assert isinstance(decoded, PassedOver)
     return decoded.reason
-
-
-def folded(told: list[Change], record: Record | None = None) -> Record:
-    for each in told:
-        if is_news(record, each):
-            at = micros(each.at)
-            record, _ = apply(record, each, max(at, record.at if record else at), at)
-    assert record is not None
-    return record
 
 
 def test_a_list_of_events_is_as_many_changes_even_of_one_record() -> None:
@@ -110,10 +102,11 @@ def test_a_retry_is_known_by_when_it_occurred() -> None:
 def test_a_property_that_is_not_mapped_is_a_touch_and_hides_no_deletion() -> None:
     touch = changes(property_change("hs_note", "x", occurredAt=AT + 5_000), offset=1)
     assert touch[0].fields == {}
-    gone = changes(event("deal.deletion", changeFlag="DELETED"), offset=2)
-    record = folded([*touch, *gone])
-    assert record.deleted
-    assert rfc3339(record.touched) == "2026-03-02T09:00:05.500000Z"
+    gone = changes(event("deal.deletion", changeFlag="DELETED", occurredAt=AT + 9_000), offset=2)
+    for told in ([*touch, *gone], [*gone, *touch]):
+        record = folded(told)
+        assert record.deleted
+        assert rfc3339(record.touched) == "2026-03-02T09:00:05.500000Z"
 
 
 def test_an_empty_value_is_null() -> None:
@@ -134,6 +127,13 @@ def test_what_is_deleted_is_gone_and_what_is_restored_is_uncertain(kind: str) ->
 def test_a_late_deletion_does_not_undo_a_restoration() -> None:
     back = changes(event("deal.restore", occurredAt=AT + 9), offset=1)
     assert not folded([*back, *changes(event("deal.deletion"), offset=2)]).deleted
+
+
+def test_a_change_from_before_the_deletion_brings_nothing_back() -> None:
+    gone = changes(event("deal.deletion", occurredAt=AT + 9), offset=1)
+    late = event("deal.propertyChange", propertyName="amount", propertyValue="7", occurredAt=AT + 5)
+    record = folded([*gone, *changes(late, offset=2)])
+    assert (record.deleted, record.value) == (True, 7.0)
 
 
 def test_a_merge_says_of_the_others_what_they_are_now() -> None:

@@ -8,11 +8,10 @@ import pytest
 
 from streams.core.document import Node, Problem
 from streams.core.entries import Change, Said
-from streams.core.record import Record, apply, is_news
 from streams.core.timestamps import micros
 from streams.feeds import Format, Message
 from streams.feeds.formats import read_feed
-from tests.feeds.samples import change, changes, passed_over, refusal, sample
+from tests.feeds.samples import change, changes, folded, passed_over, refusal, sample
 
 BASE: dict[str, Any] = {
     "format": "json",
@@ -99,7 +98,7 @@ def test_each_item_of_a_list_is_a_change_with_an_order_of_its_own() -> None:
         ("ticket:1", {"stage": "open"}),
         ("ticket:2", {}),
     ]
-    assert played(found[:2]).stage == "open"
+    assert folded(found[:2]).stage == "open"
 
 
 def test_a_message_may_be_a_list_itself() -> None:
@@ -172,13 +171,28 @@ def test_true_is_not_one() -> None:
     assert "True is not a number" in refusal(reader, message(ticket(updated_at=True)))
 
 
+def test_what_comes_late_is_put_in_its_place_where_no_order_is_promised() -> None:
+    stories = {}
+    for unordered in (False, True):
+        reader = feed(unordered=unordered)
+        first, second = (
+            change(reader.decode(message(ticket(updated_at=at, status="open"), offset)))
+            for at, offset in (("2026-03-02T09:00:00Z", 2), ("2026-03-02T10:00:00Z", 1))
+        )
+        stories[unordered] = [folded([second, first]).entered, folded([first, second]).entered]
+    assert stories[True] == [micros(first.at)] * 2
+    assert stories[False] == [micros(second.at), micros(first.at)]
+    with pytest.raises(Problem, match="Write true or false"):
+        feed(unordered="often")
+
+
 def test_a_column_orders_the_changes_of_a_record() -> None:
     reader = feed(order="ticket.version")
     older, newer = (
         change(reader.decode(message(ticket(version=version, status=status), offset)))
         for version, status, offset in (("9", "new", 50), (10, "open", 40))
     )
-    assert played([newer, older]).stage == "open"
+    assert folded([newer, older]).stage == "open"
     assert "'ticket.version', which orders the changes, is 'x'" in refusal(
         reader, message(ticket(version="x"))
     )
@@ -280,12 +294,3 @@ def test_the_format_of_a_schema_registry_is_read() -> None:
     for value in (prefixed, wire["header_mode"]["value"].encode()):
         decoded = change(reader.decode(message(value, timestamp=1772442000250)))
         assert (decoded.record, decoded.fields) == ("ticket:500", {"level": 2})
-
-
-def played(found: list[Change]) -> Record:
-    record = None
-    for each in found:
-        if is_news(record, each):
-            record, _ = apply(record, each, micros(each.at))
-    assert record is not None
-    return record

@@ -8,10 +8,10 @@ import pytest
 
 from streams.core.document import Node, Problem
 from streams.core.entries import Change
-from streams.core.record import Record, apply, is_news
-from streams.core.timestamps import micros
+from streams.core.record import is_news
 from streams.feeds import Feed, Message, PassedOver, Undecodable
 from streams.feeds.formats import read_feed
+from tests.feeds.samples import folded
 
 AT = 1772442000000  # 2026-03-02T09:00:00Z, in ms
 ACCOUNT, OTHER = "001000000000001AAA", "001000000000002AAA"
@@ -235,12 +235,8 @@ def test_the_order_of_one_second_is_that_of_the_commits() -> None:
         )
         return change(given, offset=offset)
 
-    record: Record | None = None
     first, second, third = told(700, 1, "a", 1), told(700, 2, "b", 2), told(701, 1, "c", 3)
-    for each in (first, third, second, third):
-        if is_news(record, each):
-            record, _ = apply(record, each, micros(each.at))
-    assert record is not None
+    record = folded([first, third, second, third])
     assert record.owner == "c"
     repeated = told(701, 1, "c", 9)
     assert not is_news(record, repeated)
