@@ -480,7 +480,7 @@ def loads_or_says_why(path: Path) -> None:
     assert all(render(each) for each in problems(path))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(
@@ -505,7 +505,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return [(value, key) for key, _ in pairs] + inner
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_broken_data_is_never_more_than_a_config_error(tmp_path: Path, data: st.DataObject) -> None:
     document = json.loads(json.dumps(read_yaml(Path("good.yaml"), {}).data))

@@ -848,7 +848,7 @@ _LINES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(lines=_LINES)
 def test_what_a_backtest_decides_is_what_a_test_sees_and_its_lines_can_be_copied(
     crm: Config, lines: list[tuple[int, str, Any, str | None, str | None]]

@@ -81,7 +81,7 @@ def rounded(duration: int) -> int:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(completed=st.lists(durations, min_size=1, max_size=60), ongoing=many, q=shares)
 def test_with_stays_still_going_on_it_is_the_quantile_of_the_rounded_ones(
     completed: list[int], ongoing: list[int], q: float
@@ -102,13 +102,11 @@ def test_with_stays_still_going_on_it_is_the_quantile_of_the_rounded_ones(
     assert found == (reached[0] if reached else None)
 
 
-@settings(deadline=None)
 @given(durations)
 def test_a_duration_is_off_by_less_than_a_percent(duration: int) -> None:
     assert within_error(rounded(duration), duration)
 
 
-@settings(deadline=None)
 @given(completed=st.lists(durations, min_size=1, max_size=60), percent=st.integers(1, 100))
 def test_with_every_stay_over_it_is_within_a_percent_of_the_exact_one(
     completed: list[int], percent: int
@@ -138,7 +136,6 @@ def test_a_negative_duration_is_refused() -> None:
         Stays.of([DAY, -1])
 
 
-@settings(deadline=None)
 @given(st.data(), many)
 def test_the_order_of_adding_changes_no_byte(data: st.DataObject, added: list[int]) -> None:
     stays = Stays()
@@ -150,7 +147,6 @@ def test_the_order_of_adding_changes_no_byte(data: st.DataObject, added: list[in
     assert msgspec.json.decode(msgspec.json.encode(stays), type=Stays) == stays
 
 
-@settings(deadline=None)
 @given(many, many, many)
 def test_merging_is_associative_and_commutative_and_adds_up(a: list[int], b: list[int], c: list[int]) -> None:
     x, y, z = Stays.of(a), Stays.of(b), Stays.of(c)
@@ -360,7 +356,7 @@ class Worker:
         return tally(at, self.completed, self.records.values(), BY)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(history=st.lists(steps, max_size=30), parts=st.integers(1, 4), data=st.data())
 def test_nothing_looks_ahead_and_partitions_change_nothing(
     history: list[tuple[int, int, Fields]], parts: int, data: st.DataObject

@@ -410,7 +410,7 @@ def scenes(draw: st.DrawFn) -> tuple[Calendar, int, list[bool]]:
     return Calendar(zone, week, holidays=holidays), start, minutes
 
 
-oracle = settings(max_examples=60, deadline=None)
+oracle = settings(max_examples=60)
 minutes_in = st.integers(0, SPAN - 1)
 
 
@@ -467,7 +467,7 @@ def calendars() -> list[Calendar]:
 any_calendar = st.deferred(lambda: st.sampled_from(calendars()))
 moments = st.integers(at("2005-01-01"), at("2040-01-01"))
 amounts = st.integers(1, 3000 * HOUR)
-properties = settings(max_examples=200, deadline=None)
+properties = settings(max_examples=200)
 
 
 @properties

@@ -492,7 +492,7 @@ def oracle(health: dict[str, Any], history: list[tuple[int, float]]) -> bool:
     return fell is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(HEALTHS, HISTORIES)
 def test_in_order_it_is_what_the_definition_says_after_every_score(
     health: dict[str, Any], history: list[tuple[int, float]]
@@ -506,7 +506,7 @@ def test_in_order_it_is_what_the_definition_says_after_every_score(
             assert not account.world.seen
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(HEALTHS, HISTORIES, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=5))
 def test_in_any_order_and_with_restatements_the_verdict_is_that_of_the_final_history(
     health: dict[str, Any], arrival: list[tuple[int, float]], restated: list[tuple[int, int]]
@@ -520,7 +520,7 @@ def test_in_any_order_and_with_restatements_the_verdict_is_that_of_the_final_his
         assert account.holds == oracle(health, sorted(final.items()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(HEALTHS, st.lists(st.integers(0, 100), min_size=HEALTH_HISTORY, max_size=3 * HEALTH_HISTORY))
 def test_forgetting_old_scores_ends_falls_and_never_brings_one(
     health: dict[str, Any], scores: list[int]

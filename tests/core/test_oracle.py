@@ -155,7 +155,7 @@ def decided(rule: Rule, history: list[Fact | Said]) -> list[Event]:
 
 
 @given(paths(), histories())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(
     Rule("untouched", 30, ((0, "owner"), (10, "carla")), hold=60),
     [Fact(0, {"owner": "anna"}), Fact(50), Said(60, "snooze", 70), Fact(90)],

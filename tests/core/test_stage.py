@@ -326,14 +326,14 @@ def history_of(story: list[tuple[int, int, Any, Fields]]) -> list[Change]:
     return sorted(made, key=lambda each: each.at)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=STORY, of=st.integers(2, 4), rng=st.randoms(use_true_random=False))
 def test_the_partitions_decide_together_what_one_would_alone(story: Any, of: int, rng: random.Random) -> None:
     history = history_of(story)
     assert by_content(run(history, of, rng).seen) == by_content(run(history).seen)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=STORY, hours=st.lists(st.integers(0, 24 * 35), max_size=20))
 def test_how_often_time_is_told_changes_nothing(story: Any, hours: list[int]) -> None:
     history = history_of(story)
@@ -349,7 +349,7 @@ def test_how_often_time_is_told_changes_nothing(story: Any, hours: list[int]) ->
     assert by_content(log.seen) == by_content(run(history).seen)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=STORY, cut=st.integers(0, 24 * 30))
 def test_nothing_looks_ahead(story: Any, cut: int) -> None:
     history = history_of(story)
@@ -363,7 +363,7 @@ def test_nothing_looks_ahead(story: Any, cut: int) -> None:
     assert by_content(early.seen) == by_content(whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=STORY, cuts=st.lists(st.integers(0, 60), max_size=3), rng=st.randoms(use_true_random=False))
 def test_workers_that_take_over_go_on_as_it_was(story: Any, cuts: list[int], rng: random.Random) -> None:
     history = history_of(story)

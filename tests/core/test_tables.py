@@ -344,7 +344,7 @@ def restarted(partition: Partition, stored: dict[bytes, bytes]) -> Partition:
 
 
 @given(DRAWN, st.sets(st.integers(0, 25)))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_restart_anywhere_changes_nothing(drawn: Any, restarts: set[int]) -> None:
     entries: list[Any] = written(drawn)
     entries.append(end(entries))
@@ -361,7 +361,7 @@ def test_a_restart_anywhere_changes_nothing(drawn: Any, restarts: set[int]) -> N
 
 
 @given(DRAWN)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_rows_may_be_read_ahead_of_what_refers_to_them(drawn: Any) -> None:
     first = [
         (0, (table, key, {"label": "Offer", "name": f"user {key}"}))

@@ -308,6 +308,5 @@ TestSimulator = Machine.TestCase
 TestSimulator.settings = settings(
     max_examples=80,
     stateful_step_count=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -178,7 +178,7 @@ def check(feed: Feed, key: bytes | None, value: bytes | None, timestamp: int | N
         assert entries.decode(entries.encode(change)) == change
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.none() | st.binary(max_size=200), st.none() | st.binary(max_size=200), st.none() | st.integers())
 def test_random_bytes(key: bytes | None, value: bytes | None, timestamp: int | None) -> None:
     check(DEBEZIUM, key, value, timestamp)
@@ -186,7 +186,7 @@ def test_random_bytes(key: bytes | None, value: bytes | None, timestamp: int | N
     check(CSV, key, value, timestamp)
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(mutated())
 def test_mutated_samples(value: bytes) -> None:
     check(DEBEZIUM, b'{"id": 7}', value)
@@ -194,7 +194,7 @@ def test_mutated_samples(value: bytes) -> None:
     check(CSV, None, value)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(anything, st.integers() | st.none())
 def test_any_key_of_a_tombstone(key: Any, timestamp: int | None) -> None:
     check(DEBEZIUM, orjson.dumps(key), None, timestamp)

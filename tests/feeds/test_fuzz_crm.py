@@ -133,13 +133,13 @@ def check(name: str, value: bytes | None) -> None:
         assert entries.decode(entries.encode(change)) == change
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(FEEDS)), st.none() | st.binary(max_size=200))
 def test_random_bytes(name: str, value: bytes | None) -> None:
     check(name, value)
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(mutated())
 def test_mutated_samples(sample: tuple[str, bytes]) -> None:
     check(*sample)

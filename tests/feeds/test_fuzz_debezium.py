@@ -158,7 +158,7 @@ class _WithHeaders:
 
 @pytest.mark.parametrize("name", FEEDS)
 def test_random_bytes(name: str) -> None:
-    @settings(deadline=None, max_examples=INPUTS)
+    @settings(max_examples=INPUTS)
     @given(keys, st.none() | st.binary(max_size=200), headers, timestamps)
     def holds(key: bytes | None, value: bytes | None, more: Any, at: int | None) -> None:
         attempt(name, key, value, more, at)
@@ -168,7 +168,7 @@ def test_random_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEEDS)
 def test_mutated_samples(name: str) -> None:
-    @settings(deadline=None, max_examples=INPUTS)
+    @settings(max_examples=INPUTS)
     @given(keys, mutated(), headers, timestamps)
     def holds(key: bytes | None, value: bytes, more: Any, at: int | None) -> None:
         attempt(name, key, value, more, at)
@@ -223,7 +223,7 @@ def mutated_avro(draw: st.DrawFn) -> bytes:
     return value
 
 
-@settings(deadline=None, max_examples=INPUTS)
+@settings(max_examples=INPUTS)
 @given(keys, mutated_avro())
 def test_mutated_avro(key: bytes | None, value: bytes) -> None:
     check(AVRO_FEED, key, value, 1)

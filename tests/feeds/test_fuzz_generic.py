@@ -250,7 +250,7 @@ def test_the_samples_are_changes(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEEDS)
 def test_mutated_samples(name: str) -> None:
-    @settings(deadline=None, max_examples=INPUTS, database=None)
+    @settings(max_examples=INPUTS, database=None)
     @given(mutated(name), st.none() | st.binary(max_size=20), headers, st.none() | st.integers())
     def tried(value: bytes, key: bytes | None, pairs: Any, timestamp: int | None) -> None:
         check(name, Message("t", 0, 1, key, value, timestamp, pairs))
@@ -260,7 +260,7 @@ def test_mutated_samples(name: str) -> None:
 
 @pytest.mark.parametrize("name", FEEDS)
 def test_random_bytes(name: str) -> None:
-    @settings(deadline=None, max_examples=INPUTS // 3, database=None)
+    @settings(max_examples=INPUTS // 3, database=None)
     @given(st.none() | st.binary(max_size=200), st.none() | st.binary(max_size=50), headers)
     def tried(value: bytes | None, key: bytes | None, pairs: Any) -> None:
         check(name, Message("t", 0, 1, key, value, None, pairs))

@@ -121,7 +121,7 @@ def test_every_configuration_here() -> None:
     assert looked_at > len(CHECKS)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     paths=st.lists(PATH, min_size=1, max_size=4),
     bert=PERSON,

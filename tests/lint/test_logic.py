@@ -104,7 +104,7 @@ def read(config: Config, *written: dict[str, Any]) -> tuple[Conditions, list[Whe
     return Conditions(Subject(config, data, date(2026, 6, 1))), wheres
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(written=CONDITION, records=st.lists(RECORDS, min_size=20, max_size=20))
 def test_what_never_holds_holds_of_nothing(
     config: Config, written: dict[str, Any], records: list[Record]
@@ -124,7 +124,7 @@ def test_what_never_holds_holds_of_nothing(
         assert not never
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(
     CONDITION,
     CONDITION,

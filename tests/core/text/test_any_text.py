@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.text.automatic import is_automatic
@@ -80,13 +80,11 @@ NASTY = {
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())
 @given(text=ANY | PIECES)
-@settings(deadline=None)
 def test_an_answer_and_the_same_every_time(function: Callable[[str], object], text: str) -> None:
     assert function(text) == function(text)
 
 
 @given(text=ANY | PIECES)
-@settings(deadline=None)
 def test_phrases_are_where_they_say(text: str) -> None:
     behind = 0
     for found in phrases().find(text):
