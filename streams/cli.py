@@ -86,10 +86,10 @@ def _exit_code(error: Exception) -> int | None:
     from streams.log.embedded import BrokerError
     from streams.log.producer import WriteRefused
     from streams.log.reader import NoSuchTopic
-    from streams.log.security import SecurityProblem
     from streams.log.store import StoreInUse
     from streams.log.topics import TopicMismatch
     from streams.notify.webhook import Unreachable
+    from streams.secret import SecurityProblem
 
     match error:
         case CommandRefused() | FileProblem() | NoSuchTopic() | NotFromHere() | Unordered():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import ipaddress
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from streams.feeds.references import check_tables, with_references
 from streams.holiday_files import inline
 from streams.ingest.settings import Source, read_ingest
 from streams.log.security import Security, read_security
+from streams.secret import Secret, SecurityProblem, read_secret
 from streams.yaml_source import YamlDocument, read_yaml
 
 _KEYS = ("version", "feeds", *rules.KEYS, "outcomes", "notify", "kafka", "ingest", "live")
@@ -59,7 +59,6 @@ _SOURCES = {
     "issues": ("open issues", "Map `customer`, and `stage` with what is `closed`,"),
 }
 _KNOWN = frozenset(Record.__struct_fields__) - _SOURCES.keys()
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -67,11 +66,11 @@ _KAFKA_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 class Channel:
     """Where notices go: POSTed to a webhook, printed on the console, or both.
 
-    `webhook`: `env:NAME`, `file:PATH` (an absolute path, or one beside the configuration) or the URL.
+    webhook: its URL, or where that is kept because it is a secret.
     """
 
     name: str
-    webhook: str | None = field(default=None, repr=False)
+    webhook: Secret | str | None = field(default=None, repr=False)
     prints: bool = False
 
     def url(self) -> str | None:
@@ -79,20 +78,12 @@ class Channel:
 
         Raises ValueError when it is not there or is no URL. The error does not name the URL.
         """
-        if self.webhook is None:
-            return None
-        source, _, name = self.webhook.partition(":")
-        if source == "env":
-            if name not in os.environ:
-                raise ValueError(f"{self.name}: the environment variable {name} is not set")
-            url = os.environ[name]
-        elif source == "file":
-            try:
-                url = Path(name).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                raise ValueError(f"{self.name}: the file {name} cannot be read") from None
-        else:
+        if not isinstance(self.webhook, Secret):
             return self.webhook
+        try:
+            url = self.webhook.read()
+        except SecurityProblem as error:
+            raise ValueError(f"{self.name}: {error}") from None
         if _url(url) is None:
             raise ValueError(f"{self.name}: {self.webhook} holds no http or https URL")
         return url
@@ -343,24 +334,17 @@ def _read_channel(name: str, node: Node, folder: Path) -> Channel:
     return channel
 
 
-def _read_webhook(node: Node, folder: Path) -> str:
-    # No message names the value: it may be a secret, and messages end in build logs.
-    secret = "Keep secrets out of this file: write env:NAME or file:PATH"
+def _read_webhook(node: Node, folder: Path) -> Secret | str:
     text = node.text(example="env:NAME, file:PATH or a URL without secrets")
-    source, _, name = text.partition(":")
-    if source == "env":
-        if not _VARIABLE.fullmatch(name):
-            node.fail(f"{name!r} is no name of an environment variable", "Write for example env:DESK_WEBHOOK")
-        return text
-    if source == "file":
-        if not name:
-            node.fail("the path of the file is missing", "Write for example file:/run/secrets/desk-webhook")
-        return f"file:{folder / name}"
+    if text.startswith(("env:", "file:")):
+        return read_secret(node, folder)
+    # No message names the value: it may be a secret, and messages end in build logs.
     url = _url(text)
     if url is None:
         node.fail("the webhook is no URL", "Write env:NAME, file:PATH or https://HOST/...")
     if "@" in url.netloc or url.query:
-        node.fail("the webhook carries a password or a token", secret)
+        remedy = "Keep secrets out of this file: write env:NAME or file:PATH"
+        node.fail("the webhook carries a password or a token", remedy)
     if url.scheme != "https" and not _is_loopback(url.hostname or ""):
         node.fail("the webhook is not encrypted", "Write https://; http is for this machine only")
     return text

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from streams.config import Channel, ConfigError, Live, load
 from streams.diagnostics import Diagnostic, render
+from streams.secret import Secret
 from streams.yaml_source import MAX_BYTES, read_yaml
 
 GOLDEN = Path(__file__).parent / "golden" / "config"
@@ -400,20 +401,20 @@ class TestChannels:
                 load(written(tmp_path, text))
             assert "swordfish" not in f"{caught.value}{caught.value!r}"
 
-    @pytest.mark.parametrize("value", ["", "swordfish", "ftp://swordfish"])
+    @pytest.mark.parametrize("value", ["swordfish", "ftp://swordfish"])
     def test_a_variable_without_a_url(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         monkeypatch.setenv("DESK_WEBHOOK", value)
         with pytest.raises(ValueError, match=r"^desk: env:DESK_WEBHOOK holds no http or https URL$"):
-            Channel("desk", "env:DESK_WEBHOOK").url()
+            Channel("desk", Secret(env="DESK_WEBHOOK")).url()
 
     def test_a_variable_that_is_not_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("DESK_WEBHOOK", raising=False)
-        with pytest.raises(ValueError, match=r"^desk: the environment variable DESK_WEBHOOK is not set$"):
-            Channel("desk", "env:DESK_WEBHOOK").url()
+        with pytest.raises(ValueError, match=r"^desk: the environment variable DESK_WEBHOOK is not set"):
+            Channel("desk", Secret(env="DESK_WEBHOOK")).url()
 
     def test_a_file_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="cannot be read"):
-            Channel("desk", f"file:{tmp_path}/none").url()
+            Channel("desk", Secret(path=tmp_path / "none")).url()
 
     def test_a_channel_without_a_webhook(self) -> None:
         assert Channel("console", prints=True).url() is None

@@ -48,7 +48,7 @@ def command(
     from streams.config import load
     from streams.log.connection import Connection
     from streams.log.reader import NoSuchTopic
-    from streams.log.security import SecurityProblem
+    from streams.secret import SecurityProblem
 
     log_to_stderr()
     if (certificate is None) != (key is None):

@@ -1,7 +1,7 @@
 """A Confluent schema registry, which keeps the schemas that messages name by number.
 
     registry: http://registry:8081
-    registry: {url: https://registry.example.com, username: {env: USERNAME}, password: {file: /run/secret}}
+    registry: {url: https://registry.example.com, username: env:USERNAME, password: file:/run/secret}
 
 A schema never changes, so each is asked for once. Also Apicurio Registry and Karapace, by the same interface.
 https://docs.confluent.io/platform/current/schema-registry/develop/api.html
@@ -17,7 +17,7 @@ import msgspec
 
 from streams.core.document import Node
 from streams.feeds import Unavailable
-from streams.log.security import Secret, SecurityProblem, read_secret
+from streams.secret import Secret, SecurityProblem, read_secret
 
 if TYPE_CHECKING:
     import httpx
@@ -132,8 +132,8 @@ def _read_url(node: Node) -> tuple[str, SplitResult]:
     if "@" in url.netloc or url.query or url.fragment:
         node.fail(
             "the registry's URL carries a password or a token",
-            "Keep secrets out of this file: registry: {url: https://HOST, username: {env: NAME}, "
-            "password: {env: NAME}}",
+            "Keep secrets out of this file: registry: {url: https://HOST, username: env:NAME, "
+            "password: env:NAME}",
         )
     return text, url
 
@@ -141,7 +141,7 @@ def _read_url(node: Node) -> tuple[str, SplitResult]:
 def _read_secret(node: Node) -> Secret:
     secret = read_secret(node, Path())
     if secret.path is not None and not secret.path.is_absolute():
-        node["file"].fail(
-            f"the path {str(secret.path)!r} is relative", "Write it from the root: /run/secrets/..."
+        node.fail(
+            f"the path {str(secret.path)!r} is relative", "Write it from the root: file:/run/secrets/..."
         )
     return secret

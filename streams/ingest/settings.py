@@ -20,7 +20,7 @@ from streams.core.document import Node, Problem, Problems, did_you_mean
 from streams.core.spans import read_span
 from streams.core.timestamps import SECOND
 from streams.ingest.signatures import HmacSha256, HubSpot, Signature, Token, Zendesk
-from streams.log.security import Secret
+from streams.secret import Secret, read_secret
 
 HEALTH = "/health"
 """The path that says how the endpoint is; no source can have it."""
@@ -89,24 +89,11 @@ def _read_source(name: str, node: Node, folder: Path, topics: list[str]) -> Sour
         name,
         path,
         topic,
-        _read_secret(node["secret"], folder),
+        read_secret(node["secret"], folder),
         _read_signature(node),
         largest=_read_count(node, "largest", "bytes", LARGEST),
         rate=_read_count(node, "rate", "messages a second", RATE),
     )
-
-
-def _read_secret(node: Node, folder: Path) -> Secret:
-    # No message names the value: it may be the secret itself, and messages end in build logs.
-    remedy = "Keep the secret out of this file: write env:NAME or file:PATH"
-    if not isinstance(node.value, str):
-        node.fail("this is no place of a secret", remedy)
-    kind, _, name = node.value.partition(":")
-    if kind == "file" and name:
-        return Secret(path=folder / name)
-    if kind != "env" or not _VARIABLE.fullmatch(name):
-        node.fail("this is no place of a secret", remedy)
-    return Secret(env=name)
 
 
 def _read_signature(source: Node) -> Signature:

@@ -1,50 +1,16 @@
-"""What protects a connection to the broker: TLS, certificates, and a name with a password.
-
-The configuration says where secrets are and never what they are, so that neither it nor anything
-printed of it is one. They are read anew for each client.
-"""
+"""What protects a connection to the broker: TLS, certificates, and a name with a password."""
 
 import os
-import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from streams.core.document import Node
+from streams.secret import Secret, SecurityProblem, read_secret
 
 Protocol = Literal["plaintext", "tls", "sasl_plaintext"]
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class SecurityProblem(Exception):
-    """A file or variable that the configuration names cannot be used; the text says which, and why."""
-
-
-@dataclass(frozen=True)
-class Secret:
-    """Where a text is kept: the environment variable `env`, or the file `path`."""
-
-    env: str | None = None
-    path: Path | None = None
-
-    def read(self) -> str:
-        """The text, without the line's end of a file. Raises SecurityProblem without naming it."""
-        if self.path is None:
-            assert self.env is not None
-            text = os.environ.get(self.env)
-            if not text:
-                raise SecurityProblem(f"the environment variable {self.env} is not set, or empty")
-            return text
-        try:
-            text = self.path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError):
-            raise SecurityProblem(f"the file {self.path} cannot be read") from None
-        if not text:
-            raise SecurityProblem(f"the file {self.path} is empty")
-        return text
 
 
 @dataclass(frozen=True)
@@ -142,20 +108,3 @@ def _read_sasl(node: Node, folder: Path) -> Sasl:
     node.keys(required=["mechanism", "username", "password"])
     mechanism: Any = node["mechanism"].choice("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
     return Sasl(mechanism, *(read_secret(node[name], folder) for name in ("username", "password")))
-
-
-def read_secret(node: Node, folder: Path) -> Secret:
-    """`{env: VARIABLE}` or `{file: PATH}`, a path as seen from `folder`. Raises Problem."""
-    # No message names the value: it may be a secret, and messages end in build logs.
-    remedy = f"Write `{node.name}: {{env: VARIABLE}}` or `{node.name}: {{file: PATH}}`"
-    if not isinstance(node.value, dict) or len(node.value) != 1:
-        node.fail(f"the {node.name} does not belong into this file", remedy, key=True)
-    node.keys("env", "file")
-    if each := node.get("file"):
-        return Secret(path=folder / each.text(example="a path"))
-    if each := node.get("env"):
-        name = each.text(example="the name of a variable")
-        if not _VARIABLE.fullmatch(name):
-            each.fail("this is no name of an environment variable", "Write for example KAFKA_PASSWORD")
-        return Secret(env=name)
-    node.fail(f"nothing says where the {node.name} is", remedy, key=True)

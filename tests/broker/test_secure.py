@@ -13,8 +13,9 @@ from confluent_kafka.admin import NewTopic
 from streams.config import load
 from streams.log.connection import BrokerUnavailable, Connection, Denied
 from streams.log.producer import PlainProducer
-from streams.log.security import Mechanism, Sasl, Secret, Security
+from streams.log.security import Mechanism, Sasl, Security
 from streams.log.topics import Topics, ensure
+from streams.secret import Secret
 from tests.broker.test_worker import CONFIG, opened, row
 from tests.brokers import Unavailable
 from tests.command import Done, environment
@@ -113,7 +114,7 @@ class Site:
         self.path = folder / "escalations.yaml"
         section = (
             f"kafka: {{protocol: tls, ca: {kafka.folder}/ca.pem, sasl: {{mechanism: SCRAM-SHA-256, "
-            f"username: {{env: {who}_NAME}}, password: {{env: {who}_PASSWORD}}}}}}\n"
+            f"username: env:{who}_NAME, password: env:{who}_PASSWORD}}}}\n"
         )
         text = CONFIG.replace("PREFIX", prefix).replace("APP", prefix.rstrip("."))
         self.path.write_text(text + section)

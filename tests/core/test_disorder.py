@@ -89,7 +89,7 @@ def facts(record: Record) -> dict[str, Any]:
 def test_any_order_and_any_repeats_lead_to_the_same(drawn: list[Any], rng: random.Random) -> None:
     changes = scattered(written(drawn))
     shuffled = rng.sample(changes, len(changes))
-    disturbed = []
+    disturbed: list[Change] = []
     for each in shuffled:
         disturbed += [each, *rng.choices(disturbed, k=rng.randrange(2))] if disturbed else [each]
     assert facts(known(disturbed)) == facts(known(changes))

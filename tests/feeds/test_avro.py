@@ -348,7 +348,7 @@ def test_the_password_is_sent_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "password").write_text("s3cret-word\n")
     registry = Registry(login=("intake", "s3cret-word"))
     registry.add(1, TICKET)
-    login = {"username": {"env": "REGISTRY_NAME"}, "password": {"file": str(tmp_path / "password")}}
+    login = {"username": "env:REGISTRY_NAME", "password": f"file:{tmp_path / 'password'}"}
     try:
         tickets = read_feed("tickets", Node({**FEED, "registry": {"url": registry.url, **login}}))
         assert only(tickets.decode(ticket())).record == "ticket:7"
@@ -385,8 +385,8 @@ paths:
         ("https://registry:8081?token=s3cret", "carries a password"),
         ("registry:8081", "is no URL"),
         ("{url: 'https://registry', username: s3cret, password: s3cret}", "does not belong into this file"),
-        ("{url: 'https://registry', username: {env: NAME}}", "lacks 'password'"),
-        ("{url: 'http://registry', username: {env: NAME}, password: {env: WORD}}", "in the clear"),
+        ("{url: 'https://registry', username: env:NAME}", "lacks 'password'"),
+        ("{url: 'http://registry', username: env:NAME, password: env:WORD}", "in the clear"),
         ("{uri: 'https://registry'}", "unknown key 'uri'"),
     ],
 )

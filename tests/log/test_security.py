@@ -9,7 +9,8 @@ import trustme
 
 from streams.config import ConfigError, load
 from streams.log.connection import Connection
-from streams.log.security import Secret, Security, SecurityProblem
+from streams.log.security import Security
+from streams.secret import Secret, SecurityProblem
 from streams.yaml_source import read_yaml
 from tests.command import REPOSITORY, escalations
 from tests.test_schemas import CONFIGURATION
@@ -21,7 +22,7 @@ people: {bert: }
 fallback: bert
 paths: {p: {about: ticket, when: {untouched: 1h}, steps: [{notify: bert}]}}
 """
-SASL = "sasl: {mechanism: PLAIN, username: {env: KAFKA_NAME}, password: {env: KAFKA_PASSWORD}}"
+SASL = "sasl: {mechanism: PLAIN, username: env:KAFKA_NAME, password: env:KAFKA_PASSWORD}"
 SECRET = "hunter2-Passw0rd"
 
 
@@ -53,21 +54,21 @@ def test_files_are_named_as_seen_from_the_configuration(tmp_path: Path) -> None:
         ("protocol: tls, key: c.key", "'key' is nothing without 'certificate'", "certificate: FILE"),
         ("protocol: tls, certificate: c.pem", "'certificate' is nothing without 'key'", "key: FILE"),
         (
-            "protocol: tls, sasl: {mechanism: GSSAPI, username: {env: A}, password: {env: B}}",
+            "protocol: tls, sasl: {mechanism: GSSAPI, username: env:A, password: env:B}",
             "GSSAPI",
             "SCRAM",
         ),
         (
-            f"protocol: tls, sasl: {{mechanism: PLAIN, username: {{env: A}}, password: {SECRET}}}",
+            f"protocol: tls, sasl: {{mechanism: PLAIN, username: env:A, password: {SECRET}}}",
             "not belong",
             "env",
         ),
         (
-            "protocol: tls, sasl: {mechanism: PLAIN, username: {env: a b}, password: {env: B}}",
+            'protocol: tls, sasl: {mechanism: PLAIN, username: "env:a b", password: env:B}',
             "no name",
-            "write",
+            "Write",
         ),
-        ("protocol: tls, sasl: {mechanism: PLAIN, username: {}, password: {env: B}}", "username", "env"),
+        ("protocol: tls, sasl: {mechanism: PLAIN, username: {}, password: env:B}", "username", "env"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, kafka: str, message: str, remedy: str) -> None:
