@@ -19,12 +19,13 @@ messages have no order token. Airbyte does not tell an insert from an update: a 
 it each time it comes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from streams.core.document import Node
 from streams.core.entries import Change, Operation
 from streams.feeds import Message, PassedOver, Undecodable
-from streams.feeds.mapping import RecordMapping, brought, read_records
+from streams.feeds.mapping import MappedFeed, RecordMapping, read_records
 from streams.feeds.reading import MESSAGE_DELETED, change, read_columns, read_moment, whole
 from streams.feeds.times import PlainValues, ReadTime, read_time_format
 from streams.feeds.values import listed, parse, read_column, shown
@@ -33,23 +34,18 @@ _UPDATED, _DELETED, _LSN = "_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_
 _EMITTED = ("_airbyte_emitted_at", "_airbyte_extracted_at")
 
 
-class AirbyteFeed:
-    rows = None
-
+class AirbyteFeed(MappedFeed):
     def __init__(
         self,
         name: str,
         topic: str,
-        mappings: dict[str, RecordMapping],
+        mappings: Mapping[str, RecordMapping],
         read_time: ReadTime,
         read_emitted: ReadTime,
         at: str,
         order: tuple[str, ...],
     ) -> None:
-        self.name = name
-        self.topic = topic
-        self.kinds = brought(mappings.values())
-        self._mappings = mappings
+        super().__init__(name, topic, mappings)
         self._read_time = read_time
         self._read_emitted = read_emitted
         self._at = at

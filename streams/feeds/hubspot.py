@@ -31,7 +31,7 @@ from streams.core.document import Node
 from streams.core.entries import Change, Operation
 from streams.feeds import Brings, Message, PassedOver, Undecodable
 from streams.feeds.crm import VALUES, when
-from streams.feeds.mapping import RecordMapping, brought, read_records
+from streams.feeds.mapping import MappedFeed, RecordMapping, read_records
 from streams.feeds.reading import change
 from streams.feeds.values import Row, listed, parse, shown, utc_text
 
@@ -69,19 +69,15 @@ _LIFE: Mapping[str, Operation] = {
 _ASIDE = ("objectId", "portalId", "changeSource", "sourceId")
 
 
-class HubspotFeed:
+class HubspotFeed(MappedFeed):
     """One app's events, of one object or of several."""
 
-    rows = None
-
     def __init__(self, name: str, topic: str, mappings: Mapping[str, RecordMapping]) -> None:
-        self.name = name
-        self.topic = topic
+        super().__init__(name, topic, mappings)
         self.kinds = {
             kind: Brings(brings.fields | {"merged"}, brings.facts | {"merged"}, brings.lookups)
-            for kind, brings in brought(mappings.values()).items()
+            for kind, brings in self.kinds.items()
         }
-        self._mappings = mappings
 
     def decode(self, message: Message) -> list[Change] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""

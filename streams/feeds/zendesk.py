@@ -29,6 +29,7 @@ and https://developer.zendesk.com/api-reference/amazon-eventbridge/tickets/
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ import msgspec
 from streams.core.document import Node
 from streams.core.entries import Author, Change, Operation
 from streams.feeds import Message, PassedOver, Undecodable
-from streams.feeds.mapping import Defaults, RecordMapping, brought, read_records
+from streams.feeds.mapping import Defaults, MappedFeed, RecordMapping, read_records
 from streams.feeds.paths import Paths
 from streams.feeds.reading import change, read_moment
 from streams.feeds.times import PlainValues, read_time_format
@@ -88,14 +89,10 @@ class _Event(msgspec.Struct, frozen=True):
     order: tuple[int, str] | None
 
 
-class ZendeskFeed:
-    rows = None
-
-    def __init__(self, name: str, topic: str, mappings: dict[str, RecordMapping]) -> None:
-        self.name = name
-        self.topic = topic
-        self.kinds = brought(mappings.values())
-        self._mappings = {kind: (each, Paths(each.columns)) for kind, each in mappings.items()}
+class ZendeskFeed(MappedFeed):
+    def __init__(self, name: str, topic: str, mappings: Mapping[str, RecordMapping]) -> None:
+        super().__init__(name, topic, mappings)
+        self._paths = {kind: Paths(each.columns) for kind, each in mappings.items()}
 
     def decode(self, message: Message) -> list[Change] | PassedOver:
         """Raises Undecodable, and nothing else, whatever the bytes are."""
@@ -105,7 +102,6 @@ class ZendeskFeed:
         kind, what = event.what
         if kind not in self._mappings:
             return PassedOver(f"an event of {shown(kind)}, for which there is no record")
-        mapping, paths = self._mappings[kind]
         if event.at is None:
             raise Undecodable("there is no time of the event: when it happened is unknown")
         at, micros, _ = read_moment(_read_time, event.at, "the time of the event")
@@ -113,9 +109,9 @@ class ZendeskFeed:
         if event.order is not None:
             order = (micros * 1000 + _nanos(event.at), *event.order)
         document = _ticket(event) if kind == "ticket" else event.row
-        row = paths.row(document, document)
+        row = self._paths[kind].row(document, document)
         op: Operation = "delete" if what in _DELETES else "upsert"
-        return [change(mapping, row, op, at, self.name, message, order, unordered=True)]
+        return [change(self._mappings[kind], row, op, at, self.name, message, order, unordered=True)]
 
 
 def read_feed(name: str, node: Node) -> ZendeskFeed:
