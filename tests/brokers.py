@@ -104,7 +104,7 @@ def _container() -> tuple[str, Callable[[], None]]:
 
     if not _answers(lambda: DockerClient().client.ping(), seconds=3):
         raise Unavailable("no container engine answers")
-    port = _free_port()
+    port = free_port()
     settings = {
         **SETTINGS,
         "controller.quorum.voters": "1@127.0.0.1:9093",
@@ -133,7 +133,8 @@ class Kafka:
     """Apache Kafka out of its Maven jars, on loopback; it may be stopped and started again.
 
     Clients are let in at each of `listeners`, which are named as the server names them: a name, and
-    how it is protected. `settings` are the server's; `users` have a name and a password, for SCRAM.
+    how it is protected. `settings` are the server's; `users` have a name and a password, for SCRAM. With a
+    `controller` it is one more node of the other's cluster, under the `node.id` of its settings.
     Raises Unavailable where Java or the jars are not to be had.
     """
 
@@ -142,17 +143,21 @@ class Kafka:
         listeners: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
+        controller: "Kafka | None" = None,
     ) -> None:
-        self._java, self._classes = _java(), f"{_jars()}/*"
+        self._java, self._classes = java(), f"{jars('kafka', POM)}/*"
         self._folder = Path(tempfile.mkdtemp(prefix="escalations-kafka-"))
         self._process: SupervisedProcess | None = None
         listeners = {"CLIENT": "PLAINTEXT", **(listeners or {})}
-        own = {"INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
-        self._addresses = {name: f"127.0.0.1:{_free_port()}" for name in (*listeners, *own)}
-        protocols = {**listeners, **own}
+        own = (
+            {"INTERNAL": "PLAINTEXT"} if controller else {"INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+        )
+        self._addresses = {name: f"127.0.0.1:{free_port()}" for name in (*listeners, *own)}
+        protocols = {**listeners, **own, "CONTROLLER": "PLAINTEXT"}
         everything = {
             **SETTINGS,
-            "controller.quorum.voters": f"1@{self._addresses['CONTROLLER']}",
+            **({"process.roles": "broker"} if controller else {}),
+            "controller.quorum.voters": f"1@{(controller or self).address('CONTROLLER')}",
             "listeners": ",".join(f"{name}://{each}" for name, each in self._addresses.items()),
             "listener.security.protocol.map": ",".join(f"{name}:{each}" for name, each in protocols.items()),
             "log.dirs": str(self._folder / "data"),
@@ -190,7 +195,7 @@ class Kafka:
 
     def tool(self, name: str, *arguments: str) -> str:
         """What one of Kafka's own programs printed. Raises Unavailable when it fails."""
-        return _run([self._java, "-cp", self._classes, name, *arguments], START_SECONDS)
+        return run([self._java, "-cp", self._classes, name, *arguments], START_SECONDS)
 
     def close(self) -> None:
         # The data is thrown away: there is nothing to close in order.
@@ -227,22 +232,24 @@ _STARTERS: dict[str, Callable[[], tuple[str, Callable[[], None]]]] = {
 }
 
 
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
+def java() -> str:
+    """The program. Raises Unavailable where it is not there, or older than version 17."""
+    program = shutil.which("java")
+    if program is None:
         raise Unavailable("java is not installed")
-    version = re.search(r'version "(\d+)', _run([java, "-version"], seconds=30))
+    version = re.search(r'version "(\d+)', run([program, "-version"], seconds=30))
     if version is None or int(version[1]) < 17:
-        raise Unavailable(f"{java} is older than version 17")
-    return java
+        raise Unavailable(f"{program} is older than version 17")
+    return program
 
 
-def _jars() -> Path:
-    """The folder of Kafka's jars; downloaded by Maven the first time."""
+def jars(name: str, pom: Path) -> Path:
+    """The folder of the jars that `pom` asks for in its version `NAME.version`, or the one that
+    ESCALATIONS_TEST_NAME_JARS names; downloaded by Maven the first time. Raises Unavailable."""
+    (version,) = re.findall(rf"<{name}\.version>(.+)</{name}\.version>", pom.read_text())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(
-        os.environ.get("ESCALATIONS_TEST_KAFKA_JARS") or cache / "escalation-paths" / f"kafka-{KAFKA_VERSION}"
-    )
+    own = os.environ.get(f"ESCALATIONS_TEST_{name.upper()}_JARS")
+    folder = Path(own or cache / "escalation-paths" / f"{name}-{version}")
     if folder.is_dir():
         return folder
     maven = shutil.which("mvn")
@@ -255,14 +262,14 @@ def _jars() -> Path:
             return folder
         # Beside its place and then renamed, so that a download broken off is never taken for a whole one.
         with tempfile.TemporaryDirectory(dir=folder.parent) as part:
-            jars = Path(part, "jars")
-            goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
-            _run([maven, "--quiet", "--batch-mode", "--file", str(POM), *goal], DOWNLOAD_SECONDS)
-            jars.rename(folder)
+            whole = Path(part, "jars")
+            goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={whole}"]
+            run([maven, "--quiet", "--batch-mode", "--file", str(pom), *goal], DOWNLOAD_SECONDS)
+            whole.rename(folder)
     return folder
 
 
-def _run(command: list[str], seconds: float) -> str:
+def run(command: list[str], seconds: float) -> str:
     """What the command printed. Raises Unavailable when it fails or takes longer."""
     name = Path(command[0]).name
     try:
@@ -300,7 +307,7 @@ def _answers(ask: Callable[[], object], seconds: float) -> bool:
     return answered.is_set()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -32,12 +32,14 @@ from streams.agents.records import RecordsPartition
 from streams.config import Config
 from streams.core.entries import NewRules, Tick, encode
 from streams.feeds import Unavailable
+from streams.feeds.references import tables
 from streams.log.connection import FORBIDDEN, BrokerUnavailable, Connection, is_silence, log
 from streams.log.producer import Fenced, NotDelivered, PlainProducer
 from streams.log.security import Security
 from streams.log.store import claim
-from streams.log.topics import Topics, count_partitions, ensure, recheck
+from streams.log.topics import Topics, count_partitions, ensure, lacking_replicas, recheck
 from streams.log.transport import BatchTransport
+from streams.log.unread import Unread
 
 RULES_AHEAD = timedelta(seconds=5)
 """New rules hold from a moment a little ahead, so that their place in the log does not matter."""
@@ -86,6 +88,8 @@ class Worker:
         self._data = data
         self._topics = Topics(config.live.prefix, config.live.app, config.live.partitions)
         self._feeds = {feed.topic: feed for feed in config.feeds.values()}
+        self._tables = {topic for topic, feed in self._feeds.items() if tables([feed])}
+        self._unread: Unread | None = None
         self._partitions: dict[str, int] = {}
         self._slots: dict[TP, _Slot] = {}
         self._waiting: dict[str, set[TP]] = {topic: set() for topic in self._feeds}
@@ -118,7 +122,8 @@ class Worker:
                 await health.enter_async_context(
                     served(place, self._metrics.registry, self._is_alive, self._is_ready)
                 )
-            beside = [self._spawn(each) for each in (self._app.start(), self._check_group(), self._tick())]
+            services = self._app.start(), self._check_group(), self._read_tables(), self._tick()
+            beside = [self._spawn(each) for each in services]
             await self._ended
             for task in beside:
                 task.cancel()
@@ -187,6 +192,8 @@ class Worker:
         self._claimed = claim(self._data)
         ensure(admin, self._topics, self._feeds, replication=self._config.live.replication)
         self._count_partitions()
+        if self._tables:
+            self._unread = Unread(self._connection, self._topics.app, self._tables)
         producer = PlainProducer(self._connection)
         rules = NewRules(datetime.now(UTC) + RULES_AHEAD, dict(self._config.rules.document))
         producer.write(self._topics.changes.name, self._to_every_partition(encode(rules)))
@@ -214,10 +221,10 @@ class Worker:
         for name in ("faust", "mode", BatchTransport.__module__):
             logging.getLogger(name).setLevel(logging.ERROR)
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-        url = URL(f"kafka://{self._connection.address.replace(',', ';kafka://')}")
+        urls = [URL(f"kafka://{each.strip()}") for each in self._connection.address.split(",")]
         app = faust.App(
             self._topics.app,
-            broker=url,
+            broker=urls,
             broker_credentials=_credentials(self._connection.security),
             datadir=str(self._data / "faust"),
             autodiscover=False,
@@ -240,7 +247,7 @@ class Worker:
             # and give none to anybody. It looks again, and divides them anew, after so many milliseconds.
             consumer_metadata_max_age_ms=int(1000 * SESSION_SECONDS),
         )
-        app.transport = BatchTransport(url, app, self._is_open, self._position)
+        app.transport = BatchTransport(urls, app, self._is_open, self._position)
         for topic in (*self._feeds, self._topics.changes.name):
             name = "records" if topic == self._topics.changes.name else f"intake-{self._feeds[topic].name}"
             app.agent(app.topic(topic), name=name)(self._agent)
@@ -340,7 +347,7 @@ class Worker:
         async with slot.lock:
             if not slot.assigned:
                 await self._let_go(slot)
-            elif slot.owner is None:
+            elif slot.owner is None and self._may_open(slot.tp):
                 if (
                     slot.tp.topic == self._topics.changes.name
                     and slot.tp.partition >= self._topics.partitions
@@ -355,6 +362,26 @@ class Worker:
                 slot.owner = owner
                 if self._all_open():
                     self._on_ready()
+
+    def _may_open(self, tp: TP) -> bool:
+        return self._unread is None or tp.topic in self._tables or tp.topic not in self._feeds
+
+    async def _read_tables(self) -> None:
+        """Open the other feeds once all is in the log that those of tables held when this worker started,
+        whichever worker reads it: so a row comes before the records that refer to it."""
+        while self._unread is not None:
+            try:
+                if await self._in_thread(self._unread.is_read):
+                    await self._in_thread(self._unread.close)
+                    self._unread = None
+                    break
+            except Exception as error:
+                if not _away(error):
+                    raise
+                self._say_silence()
+            await asyncio.sleep(AGAIN_SECONDS)
+        for slot in self._slots.values():
+            self._spawn(self._settle(slot))
 
     async def _opened(self, slot: _Slot) -> IntakePartition | RecordsPartition | None:
         """The open owner of a slot; None while the broker is away: it is tried again soon."""
@@ -420,8 +447,17 @@ class Worker:
 
     def _say_silence(self) -> None:
         if not self._silent:
-            log.warning("the broker does not answer; waiting for it")
+            self._spawn(self._tell_silence())
         self._silent = True
+
+    async def _tell_silence(self) -> None:
+        why = None
+        with suppress(BrokerUnavailable, KafkaException):
+            why = await self._in_thread(self._lacking_replicas)
+        log.warning("%s; waiting for it", why or "the broker does not answer")
+
+    def _lacking_replicas(self) -> str | None:
+        return lacking_replicas(self._connection.admin(), self._topics)
 
     def _recheck(self) -> None:
         recheck(self._connection.admin(), self._topics)

@@ -360,7 +360,7 @@ def taken(record: Record, change: Change) -> dict[str, Applied]:
     """What `record` has taken last of each feed, now that it takes `change`."""
     applied = dict(record.applied)
     last = applied.pop(change.feed, None)
-    order = latest_order(last, change, gone=change.op == "delete")
+    order = latest_order(last, change, gone=change.op == "delete" and not record.deleted)
     applied[change.feed] = Applied(order, change.source)
     if len(applied) > FEEDS:
         del applied[next(iter(applied))]

@@ -70,6 +70,7 @@ class Tables:
         versions = _after(() if row is None else row.versions, reference)
         while len(versions) > 1 and now is not None and versions[1].since <= now:
             versions = versions[1:]
+        gone = gone and row is not None and row.versions[-1].values is not None
         applied = Applied(latest_order(last, reference, gone=gone), reference.source)
         self._rows[name] = _encoder.encode(Row(reference.feed, applied, versions))
         self._changed.add(name)

@@ -16,6 +16,7 @@ from streams.log.reader import NoSuchTopic
 _AGAIN_SECONDS = 0.1
 
 _CLEANUP = "cleanup.policy"
+_IN_SYNC = "min.insync.replicas"
 
 
 class TopicMismatch(Exception):
@@ -165,6 +166,25 @@ def ensure(
 def recheck(admin: AdminClient, topics: Topics, timeout: float = 15.0) -> None:
     """Raises TopicMismatch when somebody has changed a topic so that workers must not go on."""
     _compare(topics.all(), look(admin, topics.all(), timeout))
+
+
+def lacking_replicas(admin: AdminClient, topics: Topics, timeout: float = 5.0) -> str | None:
+    """Why a write is not taken, where a partition has fewer replicas in sync than one takes; else None.
+
+    Blocks for up to `timeout` seconds a call. Raises KafkaException.
+    """
+    names = [topic.name for topic in topics.all()]
+    present = admin.list_topics(timeout=timeout).topics
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names if name in present]
+    for resource, future in admin.describe_configs(resources).items() if resources else ():
+        needed = int(_settings(future, timeout).get(_IN_SYNC, 1))
+        for number, partition in present[resource.name].partitions.items():
+            if len(partition.isrs) < needed:
+                return (
+                    f"partition {number} of {resource.name} has {len(partition.isrs)} of the {needed} "
+                    "replicas in sync that a write takes"
+                )
+    return None
 
 
 def _compare(topics: Iterable[Topic], found: Mapping[str, Found]) -> list[Difference]:

@@ -194,8 +194,12 @@ class BatchTransport(stock.Transport):
     Consumer = _Consumer
 
     def __init__(
-        self, url: Any, app: Any, is_open: Callable[[TP], bool], position: Callable[[TP], int | None]
+        self,
+        urls: list[Any],
+        app: Any,
+        is_open: Callable[[TP], bool],
+        position: Callable[[TP], int | None],
     ) -> None:
-        super().__init__([url], app)
+        super().__init__(urls, app)
         self.is_open = is_open
         self.position = position

@@ -93,10 +93,10 @@ class Member:
     def __init__(
         self, topic: Topic, is_open: Callable[[TP], bool], position: Callable[[TP], int | None]
     ) -> None:
-        url = URL(f"kafka://{topic.connection.address}")
+        urls = [URL(f"kafka://{topic.connection.address}")]
         self.app = faust.App(
             topic.name,
-            broker=url,
+            broker=urls,
             datadir=tempfile.mkdtemp(prefix="escalations-faust-"),
             autodiscover=False,
             web_enabled=False,
@@ -111,7 +111,7 @@ class Member:
             broker_max_poll_records=AT_ONCE,
             broker_commit_interval=COMMIT_SECONDS,
         )
-        self.app.transport = BatchTransport(url, self.app, is_open, position)
+        self.app.transport = BatchTransport(urls, self.app, is_open, position)
         self.app.agent(self.app.topic(topic.name), name="agent")(self._agent)
         self.assigned: list[set[TP]] = []
         self.app.on_partitions_assigned.connect(self._on_assigned, weak=False)

@@ -17,7 +17,7 @@ from streams.core.entries import Reference, decode
 from streams.core.escalation import encode
 from streams.feeds import Message
 from streams.log.connection import Connection
-from streams.log.producer import PlainProducer
+from streams.log.producer import PlainProducer, TransactionalProducer
 from streams.log.reader import read_to_end
 from streams.log.topics import Topics
 from tests.brokers import Broker
@@ -157,3 +157,41 @@ def test_an_owner_is_a_person_of_the_table_live_as_in_a_backtest(
         return None if found is None else found[1].stage
 
     wait_until(lambda: (stage("deal:41"), stage("deal:42")) == ("Renamed", "Won"), 60, second.said())
+
+
+def test_rows_that_are_there_come_before_the_records_that_refer_to_them(
+    tmp_path: Path, broker: Broker, topic_prefix: str, workers: list[WorkerProcess]
+) -> None:
+    """Without a wait for the table, the few deals would be read before the many users."""
+    name = topic_prefix.rstrip(".")
+    path = tmp_path / "escalations.yaml"
+    path.write_text(
+        CONFIG.format(name=name)
+        .replace("in_stage: 8d", "value: {crosses: 10 EUR}")
+        .replace("tick: 0.2s", "tick: 0.2s, batch: 100")
+        .replace("kind: deal", "kind: deal\n      value: {field: value, currency: {always: EUR}}")
+    )
+    config = load(path)
+    connection = Connection(broker.address)
+    users = [{"id": number, "name": f"user {number}", "at": day(0)} for number in range(5_000)]
+    deals = [{"id": number, "owner_id": 4_999 - number, "value": 20, "at": day(1)} for number in range(10)]
+    for feed, partitions in (("stages", 1), ("users", 2), ("deals", 2)):
+        create_topic(connection, config.feeds[feed].topic, partitions)
+    rows = TransactionalProducer(connection, f"{name}-rows")
+    rows.fence()
+    # After these the topic ends with the mark of a transaction, which is no message.
+    with rows.transaction():
+        for number, user in enumerate(users):
+            rows.produce(config.feeds["users"].topic, orjson.dumps(user), partition=number % 2)
+    rows.close()
+    PlainProducer(connection).write(
+        config.feeds["deals"].topic,
+        ({"value": orjson.dumps(deal), "partition": number % 2} for number, deal in enumerate(deals)),
+    )
+
+    # Of two, one may have the users and the other the deals. The embedded broker gives up none that ends.
+    names = ["one"] if broker.kind == "embedded" else ["one", "two"]
+    workers += [WorkerProcess(path, broker.address, tmp_path / name) for name in names]
+    wait_until(lambda: len(escalations(connection, config)) >= len(deals), 60, workers[0].said())
+    told = {each.record: each.notify for each in escalations(connection, config)}
+    assert told == {f"deal:{deal['id']}": (f"user {deal['owner_id']}",) for deal in deals}
