@@ -23,6 +23,7 @@ import msgspec
 
 from streams.backtest.history import SHOWN, Unread, placed, placed_decoder
 from streams.backtest.replay import Replay
+from streams.backtest.scores import Part, Period, Scores
 from streams.backtest.sorting import MOST, Run, Sorter, Spill, Unordered, merged, read_run
 from streams.core.entries import Reference
 from streams.core.escalation import Escalation, decode, encode
@@ -67,18 +68,24 @@ class _Read(msgspec.Struct, array_like=True):
     first: list[tuple[int, str, str]]
 
 
+_Place = tuple[int, int, str, int, tuple[int | str, ...], int]
+"""Where a decision belongs: moment; 0 and its record if it was due, or 1, "" and the place of the change
+that it is on."""
+
 _Decided = tuple[int, int, str, int, tuple[int | str, ...], int, int, bytes]
-"""A decision in its order: moment; 0 and its record if it was due, or 1, "" and the place of the change
-that it is on; its number; its JSON."""
+"""A decision in its order: its place, its number, its JSON."""
 
 
 class _Report(msgspec.Struct, array_like=True):
+    """`scored`: with the last one, what the records of this process come to, if that was asked for."""
+
     changes: int
     records: int
     first: int | None
     last: int | None
     decided: list[_Decided]
     ended: bool = False
+    scored: Part | None = None
 
 
 class _Failed(msgspec.Struct, array_like=True):
@@ -126,10 +133,12 @@ class Jobs:
     """So many processes for the histories of `feeds` under `rules`, which have no `bases`.
 
     First read what there is, then `decide` on it, both as `Alone` does. Use it as a context: the processes
-    end with it.
+    end with it. `scores`: have all when everything has been decided.
     """
 
-    def __init__(self, count: int, feeds: Iterable[Feed], rules: Rules) -> None:
+    def __init__(self, count: int, feeds: Iterable[Feed], rules: Rules, scores: Scores | None = None) -> None:
+        self._scores = scores
+        period = None if scores is None else scores.period
         self.unread = Unread()
         self.problem: str | None = None
         self.replayed = _Sum()
@@ -145,7 +154,7 @@ class Jobs:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_work,
-                args=(theirs, [*self._pipes, ours], self._spills, number, known, rules),
+                args=(theirs, [*self._pipes, ours], self._spills, number, known, rules, period),
                 daemon=True,
             )
             process.start()
@@ -237,6 +246,8 @@ class Jobs:
             before = report.changes
             yield from report.decided
             if report.ended:
+                if self._scores is not None and report.scored is not None:
+                    self._scores.add(report.scored)
                 return
 
     def _send(self, number: int, what: _Batch | _Task | None) -> None:
@@ -266,6 +277,7 @@ def _work(
     number: int,
     feeds: dict[str, Feed],
     rules: Rules,
+    period: Period | None,
 ) -> None:
     """One process: it ends when there is nobody to listen."""
     # They came with the fork, and would keep pipes open whose owner is gone.
@@ -281,7 +293,7 @@ def _work(
         try:
             say(_read_share(pipe, spills[number], len(spills), feeds))
             task = msgspec.msgpack.decode(pipe.recv_bytes(), type=_Task)
-            for report in _replay_share(spills, rules, task):
+            for report in _replay_share(spills, rules, period, task):
                 say(report)
         except (Unordered, OSError) as error:
             if not isinstance(error, BrokenPipeError):
@@ -325,19 +337,25 @@ def _read_share(pipe: Connection, spill: Spill, count: int, feeds: dict[str, Fee
     )
 
 
-def _replay_share(spills: list[Spill], rules: Rules, task: _Task) -> Iterator[_Report]:
+def _replay_share(spills: list[Spill], rules: Rules, period: Period | None, task: _Task) -> Iterator[_Report]:
     replay = Replay(rules)
+    scores = None if period is None else Scores(rules, (), period)
     decided: list[_Decided] = []
     numbers = 0
 
-    def due(decisions: list[Escalation]) -> None:
+    def see(each: Escalation, place: _Place) -> None:
         nonlocal numbers
-        for each in decisions:
-            decided.append((from_rfc3339(each.at), 0, each.record, 0, (), 0, numbers, encode(each)))
-            numbers += 1
+        if scores is not None:
+            scores.see(each)
+        decided.append((*place, numbers, encode(each)))
+        numbers += 1
 
-    def report(*, ended: bool = False) -> _Report:
-        return _Report(replay.changes, replay.records, replay.first, replay.last, decided, ended)
+    def due(decisions: list[Escalation]) -> None:
+        for each in decisions:
+            see(each, (from_rfc3339(each.at), 0, each.record, 0, (), 0))
+
+    def report() -> _Report:
+        return _Report(replay.changes, replay.records, replay.first, replay.last, decided)
 
     for _, rank, order, number, change in merged(
         read_run(spill, run, placed_decoder)
@@ -350,13 +368,21 @@ def _replay_share(spills: list[Spill], rules: Rules, task: _Task) -> Iterator[_R
         at = micros(change.at)
         if task.until is not None and at > task.until:
             break
+        if scores is not None:
+            scores.expect(change)
         due(replay.come_to(at))
         for each in replay.take(change, at):
-            decided.append((at, 1, "", rank, order, number, numbers, encode(each)))
-            numbers += 1
+            see(each, (at, 1, "", rank, order, number))
+        if scores is not None:
+            scores.settle(change)
         if replay.changes % _REPORT == 0:
             yield report()
             decided = []
     if task.end is not None:
         due(replay.come_to(task.end))
-    yield report(ended=True)
+    last = report()
+    last.ended = True
+    if scores is not None:
+        scores.finish()
+        last.scored = scores.part()
+    yield last

@@ -197,6 +197,11 @@ def _rows_of_feed(
         there = ", ".join(feeds[feed].kinds)
         node["about"].fail(f"the feed {feed!r} brings no {record['kind']}", f"Kinds it brings: {there}")
     said = written[feed].value
+    if "record" not in said:
+        node["feed"].fail(
+            f"the feed {feed!r} has `records` of several kinds, and no rows with columns",
+            "Write what became of them into a CSV file, and name that as `file`",
+        )
     record["id"] = node["id"].value if node.has("id") else said["record"]["id"]
     if node.has("at"):
         record[_AT] = node["at"].value

@@ -12,10 +12,13 @@ over: nothing in a backtest, unless a fact came late or another clause came to h
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from math import fsum
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from streams.backtest.intervals import Share
 from streams.backtest.outcomes import Bad, Outcome
@@ -79,7 +82,7 @@ class Tally:
     withdrawn: int = 0
     never_acted_on: int = 0
     first: dict[str, int] = field(default_factory=dict)
-    notices: Counter[tuple[str, int]] = field(default_factory=Counter)
+    notices: dict[tuple[str, int], int] = field(default_factory=dict)
     late: list[int] = field(default_factory=list)
 
     def call(self, record: str, at: int, told: Iterable[str], *, opens: bool) -> None:
@@ -89,12 +92,43 @@ class Tally:
         self.first.setdefault(record, at)
         week = (at + _MONDAY) // (7 * DAY)
         for person in told:
-            self.notices[person, week] += 1
+            self.notices[person, week] = self.notices.get((person, week), 0) + 1
+
+    def add(self, other: "Tally") -> None:
+        """Count what `other` has of other records."""
+        self.escalations += other.escalations
+        self.episodes += other.episodes
+        self.withdrawn += other.withdrawn
+        self.never_acted_on += other.never_acted_on
+        self.first |= other.first
+        self.late += other.late
+        for key, count in other.notices.items():
+            self.notices[key] = self.notices.get(key, 0) + count
 
     @property
     def worst_week(self) -> int:
         """How often somebody was told in the worst week of the person who had it worst."""
         return max(self.notices.values(), default=0)
+
+    @property
+    def median_week(self) -> float:
+        """How often somebody was told in the median week of the person for whom that is most. The weeks go
+        from the first to the last in which anybody was told, quiet ones included."""
+        if not self.notices:
+            return 0.0
+        weeks = [week for _, week in self.notices]
+        every = range(min(weeks), max(weeks) + 1)
+        people = {person for person, _ in self.notices}
+        return float(max(median(self.notices.get((person, week), 0) for week in every) for person in people))
+
+
+class Cost(NamedTuple):
+    """What was at stake, of the records whose cost is known: all that went `bad`, those `caught` in time,
+    and those `missed`."""
+
+    bad: float
+    caught: float
+    missed: float
 
 
 @dataclass(frozen=True)
@@ -102,7 +136,7 @@ class Verdict:
     """A path held against an outcome. lead: how long before, in microseconds, of those caught, sorted.
 
     after: records that were escalated only when they had gone bad. missed: those never, or only then
-    escalated, the dearest first. cost: of all that went bad, and of what was caught.
+    escalated, the dearest first. cost: None where it is known of none that went bad.
     """
 
     precision: Share
@@ -110,7 +144,7 @@ class Verdict:
     lead: tuple[int, ...]
     after: int
     missed: tuple[tuple[str, Bad], ...]
-    cost: tuple[float, float] | None
+    cost: Cost | None
 
     def quartiles(self) -> tuple[float, float, float] | None:
         """First quartile, median and third quartile of `lead`; None where nothing was caught."""
@@ -129,7 +163,7 @@ class Verdict:
             "lead_seconds": lead
             and dict(zip(("first_quartile", "median", "third_quartile"), map(_seconds, lead), strict=True)),
             "only_after": self.after,
-            "cost": self.cost and {"bad": self.cost[0], "caught": self.cost[1]},
+            "cost": self.cost and self.cost._asdict(),
             "missed": [
                 {"record": record, "at": rfc3339(bad.at), "cost": bad.cost} for record, bad in self.missed
             ],
@@ -141,21 +175,38 @@ def verdict(first: Mapping[str, int], bad: Mapping[str, Bad]) -> Verdict:
     caught = {record for record, at in first.items() if record in bad and at < bad[record].at}
     missed = [(record, each) for record, each in bad.items() if record not in caught]
     missed.sort(key=lambda each: (-(each[1].cost or 0.0), each[1].at, each[0]))
-    costs = {record: each.cost for record, each in bad.items() if each.cost is not None}
     return Verdict(
         Share(len(caught), len(first)),
         Share(len(caught), len(bad)),
         tuple(sorted(bad[record].at - first[record] for record in caught)),
         sum(record in first for record, _ in missed),
         tuple(missed),
-        (sum(costs.values()), sum(costs[each] for each in caught if each in costs)) if costs else None,
+        _cost(caught, bad),
     )
+
+
+def _cost(caught: Set[str], bad: Mapping[str, Bad]) -> Cost | None:
+    known = {record: each.cost for record, each in bad.items() if each.cost is not None}
+    if not known:
+        return None
+    # Exact sums: they must not hang on an order that nobody has given.
+    found = fsum(cost for record, cost in known.items() if record in caught)
+    missed = fsum(cost for record, cost in known.items() if record not in caught)
+    return Cost(fsum(known.values()), found, missed)
+
+
+class Part(msgspec.Struct, array_like=True):
+    """What the scores of a share of the records come to: the tallies by path, and when each was created."""
+
+    tallies: dict[str, Tally]
+    created: dict[str, int]
 
 
 class Scores:
     """Of one backtest under `rules`: of each path, for the records of a `period`.
 
-    `outcomes`: with the records that went bad. `births`: of the records replayed so far.
+    `outcomes`: with the records that went bad. `births`: of the records replayed so far. What is counted of a
+    record depends on that record alone, so shares of the records can be counted apart (`part`, `add`).
     """
 
     def __init__(
@@ -166,41 +217,55 @@ class Scores:
         self._outcomes = list(outcomes)
         self._paths = {path.name: path for path in rules.paths}
         self.births = Births()
-        # By record, the paths of open episodes since whose opening nobody has touched it; and those that
-        # ended since the latest change: path, record, when.
+        # By record, the paths of open episodes since whose opening nobody has touched it; and of those that
+        # ended since its latest change, path and moment.
         self._untouched: defaultdict[str, set[str]] = defaultdict(set)
-        self._ended: list[tuple[str, str, int]] = []
+        self._ended: dict[str, list[tuple[str, int]]] = {}
 
     def watch(self, changes: Iterable[Happened]) -> Iterator[Happened]:
         """Pass on what is replayed, noting who was touched."""
         for change in changes:
-            if not isinstance(change, Change):
-                yield change
-                continue
-            self.births.watch(change)
+            self.expect(change)
             yield change
-            self._settle(change)
-
-    def _settle(self, change: Change | None = None) -> None:
-        """Count those that ended untouched, unless it was the `change` that ended them, by what it did."""
-        acted = None
-        if change is not None and change.op == "upsert" and change.by in (None, "person"):
-            self._untouched.pop(change.record, None)
-            if not _closes(change):
-                acted = change.record, micros(change.at)
-        for path, record, at in self._ended:
-            self.tallies[path].never_acted_on += (record, at) != acted
-        self._ended.clear()
+            self.settle(change)
 
     def count(self, escalations: Iterable[Escalation]) -> Iterator[Escalation]:
-        """Pass `escalations` on, counting them."""
+        """Pass `escalations` on, counting them, until there are no more."""
         for each in escalations:
-            if self.births.created[each.record] in self.period:
-                self._count(each)
+            self.see(each)
             yield each
-        self._settle()
+        self.finish()
 
-    def _count(self, each: Escalation) -> None:
+    def expect(self, change: Happened) -> None:
+        """Before `change` is replayed. What it says of a record that is known holds for what comes later."""
+        if isinstance(change, Change) and change.record not in self.births.created:
+            self.births.watch(change)
+
+    def settle(self, change: Happened) -> None:
+        """When all that came of `change` has been seen: count the episodes of its record that had ended
+        untouched, unless what it did ended them."""
+        if not isinstance(change, Change):
+            return
+        self.births.watch(change)
+        acted = None
+        if change.op == "upsert" and change.by in (None, "person"):
+            self._untouched.pop(change.record, None)
+            if not _closes(change):
+                acted = micros(change.at)
+        for path, at in self._ended.pop(change.record, ()):
+            self.tallies[path].never_acted_on += at != acted
+
+    def finish(self) -> None:
+        """When there is nothing more to replay."""
+        for ended in self._ended.values():
+            for path, _ in ended:
+                self.tallies[path].never_acted_on += 1
+        self._ended.clear()
+
+    def see(self, each: Escalation) -> None:
+        """Count an escalation of a record whose first change has come."""
+        if self.births.created[each.record] not in self.period:
+            return
         tally, at = self.tallies[each.path], from_rfc3339(each.at)
         if each.event in CALLS:
             tally.call(each.record, at, () if each.shadow else each.notify, opens=each.event == "opened")
@@ -212,7 +277,17 @@ class Scores:
             tally.withdrawn += each.event == "withdrawn"
             if each.path in self._untouched.get(each.record, ()):
                 self._untouched[each.record].discard(each.path)
-                self._ended.append((each.path, each.record, at))
+                self._ended.setdefault(each.record, []).append((each.path, at))
+
+    def part(self) -> Part:
+        """What has been counted."""
+        return Part(self.tallies, self.births.created)
+
+    def add(self, part: Part) -> None:
+        """Count what others have counted of their share of the records."""
+        for path, tally in part.tallies.items():
+            self.tallies[path].add(tally)
+        self.births.created |= part.created
 
     def verdicts(self, path: str) -> dict[str, Verdict]:
         """By the name of the outcome."""
@@ -225,7 +300,10 @@ class Scores:
 
     def notices(self) -> Counter[tuple[str, int]]:
         """Of all paths together, by person and week."""
-        return sum((tally.notices for tally in self.tallies.values()), Counter[tuple[str, int]]())
+        told = Counter[tuple[str, int]]()
+        for tally in self.tallies.values():
+            told.update(tally.notices)
+        return told
 
     def as_json(self) -> dict[str, Any]:
         """The numbers for programs, by path. Spans are in seconds, moments RFC 3339 in UTC."""
@@ -236,6 +314,7 @@ class Scores:
                 "episodes": tally.episodes,
                 "withdrawn": tally.withdrawn,
                 "never_acted_on": tally.never_acted_on,
+                "median_week": tally.median_week,
                 "worst_week": tally.worst_week,
                 "late": {
                     "episodes": len(tally.late),

@@ -1,8 +1,10 @@
 """Scores for people."""
 
+from collections.abc import Iterable
+
 from rich.table import Table
 
-from streams.backtest.scores import Scores
+from streams.backtest.scores import Scores, Verdict
 from streams.console import console
 from streams.core.timestamps import duration, rfc3339
 
@@ -11,11 +13,38 @@ _MISSED = 3
 
 
 def show(scores: Scores, *, err: bool = False) -> None:
-    """What each path that has an outcome was worth, on standard output or standard error."""
+    """How loud each path was, and what each that has an outcome was worth, on standard output or standard
+    error."""
     out = console(err=err)
-    table = Table()
-    table.add_column("path", overflow="fold")
-    table.add_column("outcome", overflow="fold")
+    out.print(_noise(scores))
+    verdicts = [
+        (path, outcome, each) for path in scores.tallies for outcome, each in scores.verdicts(path).items()
+    ]
+    if verdicts:
+        out.print(_worth(verdicts))
+    for path, outcome, each in verdicts:
+        for record, bad in each.missed[:_MISSED]:
+            cost = "" if bad.cost is None else f", {_amount(bad.cost)}"
+            out.print(f"missed by {path}: {record}, {outcome} at {rfc3339(bad.at)}{cost}")
+        if len(each.missed) > _MISSED:
+            out.print(f"  ... and {len(each.missed) - _MISSED:,} more; --json has all of them")
+
+
+def _noise(scores: Scores) -> Table:
+    table = _table("path", columns=("escalations", "median week", "worst week", "never acted on", "late"))
+    for path, tally in scores.tallies.items():
+        table.add_row(
+            path,
+            f"{tally.escalations:,}",
+            f"{tally.median_week:,g}",
+            f"{tally.worst_week:,}",
+            f"{tally.never_acted_on:,} of {tally.episodes:,}",
+            f"{len(tally.late):,}",
+        )
+    return table
+
+
+def _worth(verdicts: Iterable[tuple[str, str, Verdict]]) -> Table:
     columns = (
         "precision",
         "recall",
@@ -23,34 +52,35 @@ def show(scores: Scores, *, err: bool = False) -> None:
         "quartiles",
         "too late",
         "missed",
-        "never acted on",
-        "late",
+        "cost told of",
+        "cost missed",
     )
+    table = _table("path", "outcome", columns=columns)
+    for path, outcome, each in verdicts:
+        lead = each.quartiles()
+        first, middle, third = (duration(round(span)) for span in lead) if lead else ("", "", "")
+        table.add_row(
+            path,
+            outcome,
+            str(each.precision),
+            str(each.recall),
+            middle,
+            f"{first} to {third}" if lead else "",
+            f"{each.after:,}",
+            f"{len(each.missed):,}",
+            *(("", "") if each.cost is None else (_amount(each.cost.caught), _amount(each.cost.missed))),
+        )
+    return table
+
+
+def _table(*names: str, columns: Iterable[str]) -> Table:
+    table = Table()
+    for name in names:
+        table.add_column(name, overflow="fold")
     for column in columns:
         table.add_column(column, justify="right")
-    missed = []
-    for path, tally in scores.tallies.items():
-        for outcome, each in scores.verdicts(path).items():
-            lead = each.quartiles()
-            first, middle, third = (duration(round(span)) for span in lead) if lead else ("", "", "")
-            table.add_row(
-                path,
-                outcome,
-                str(each.precision),
-                str(each.recall),
-                middle,
-                f"{first} to {third}" if lead else "",
-                f"{each.after:,}",
-                f"{len(each.missed):,}",
-                f"{tally.never_acted_on:,} of {tally.episodes:,}",
-                f"{len(tally.late):,}",
-            )
-            for record, bad in each.missed[:_MISSED]:
-                cost = "" if bad.cost is None else f", {bad.cost:,.12g}"
-                missed.append(f"missed by {path}: {record}, {outcome} at {rfc3339(bad.at)}{cost}")
-            if len(each.missed) > _MISSED:
-                missed.append(f"  ... and {len(each.missed) - _MISSED:,} more; --json has all of them")
-    if table.row_count:
-        out.print(table)
-    for line in missed:
-        out.print(line)
+    return table
+
+
+def _amount(cost: float) -> str:
+    return f"{cost:,.12g}"

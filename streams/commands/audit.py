@@ -9,6 +9,9 @@ from streams.commands.exit_codes import NO
 from streams.commands.inputs import FEEDS, feed_files, read_files
 from streams.commands.options import CONFIG, FILES, Moment, examples
 
+_BEARABLE = 25
+"""So many a week somebody can look into: five on each working day. A path that tells of more is muted."""
+
 
 @click.command(
     "audit",
@@ -33,6 +36,14 @@ from streams.commands.options import CONFIG, FILES, Moment, examples
     help="Let time run up to here, such as 2026-04-01T00:00:00Z, and read nothing after it. "
     "[default: the last change]",
 )
+@click.option(
+    "--max-per-recipient-week",
+    "most",
+    type=click.IntRange(1),
+    default=_BEARABLE,
+    show_default=True,
+    help="How often the path to start with may tell a person in a week.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same numbers as one JSON object.")
 @click.argument("paths", metavar="[FILE]...", nargs=-1, type=FILES)
 def command(
@@ -40,6 +51,7 @@ def command(
     feeds: tuple[str, ...],
     by: tuple[str, ...],
     until: int | None,
+    most: int,
     as_json: bool,
     paths: tuple[Path, ...],
 ) -> None:
@@ -67,6 +79,7 @@ def command(
         history,
         config.rules,
         kinds,
+        most,
         until,
         by,
         missing,

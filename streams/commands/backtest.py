@@ -140,7 +140,7 @@ def command(
     on_topics = OnTopics(config, broker, topics, from_offset, from_time, quiet=piped)
     logged = on_topics.is_log and not paths_of_file
     scored = not logged and (config.outcomes or (since, score_until, most, recall) != (None,) * 4)
-    found = find_outcomes(config.outcomes.values(), inputs, quiet=piped) if scored else []
+    found = find_outcomes(config.outcomes.values(), inputs, on_topics, quiet=piped) if scored else []
     known = [(outcome, each.bad) for outcome, each in found]
     scores = Scores(config.rules, known, Period(since, score_until)) if scored else None
     observed = None if page is None else Observed(scores, known)
@@ -149,8 +149,7 @@ def command(
     with (
         created(out, "--escalations", sources) as lines,
         created(page, "--report", sources if out is None else (*sources, out)) as html,
-        # Scores go by what happens between two escalations, which one process sees in its order.
-        _backtest(config, inputs, logged, 1 if on_topics.is_log or scored else jobs) as backtest,
+        _backtest(config, inputs, logged, 1 if on_topics.is_log else jobs, scores, page) as backtest,
     ):
         summary = Summary(config.rules, backtest.replayed, until, backtest.unread)
         try:
@@ -170,7 +169,8 @@ def command(
                     if lines is not None:
                         lines.write(encode(each) + b"\n")
         except KeyboardInterrupt:
-            code = INTERRUPTED
+            # Of a part of a history scores would tell of what is still to come as missed.
+            code, scores = INTERRUPTED, None
             summary.problem = f"interrupted after {backtest.replayed.changes:,} changes"
         if html is not None and observed is not None:
             # It loads a library for plots, which nobody else should wait for.
@@ -201,7 +201,12 @@ def command(
 
 
 def _backtest(
-    config: "Config", inputs: "list[tuple[Feed, tuple[Path, ...]]]", logged: bool, jobs: int | None
+    config: "Config",
+    inputs: "list[tuple[Feed, tuple[Path, ...]]]",
+    logged: bool,
+    jobs: int | None,
+    scores: "Scores | None",
+    page: Path | None,
 ) -> "AbstractContextManager[Backtest]":
     from streams.backtest.alone import Alone
 
@@ -214,12 +219,15 @@ def _backtest(
         names = ", ".join(each.name for each in config.rules.paths if each.about in config.rules.bases)
         click.echo(f"One process: all records share what {names} knows of similar ones.", err=True)
         count = 1
+    if count > 1 and scores is not None and page is not None:
+        click.echo("One process: the report looks through the history again for what was missed.", err=True)
+        count = 1
     if count == 1:
         return nullcontext(Alone(config.rules))
     # Beside a single process it would only cost the time to load it.
     from streams.backtest.jobs import Jobs
 
-    return Jobs(count, config.feeds.values(), config.rules)
+    return Jobs(count, config.feeds.values(), config.rules, scores)
 
 
 def _read_tuned(files: tuple[Path, ...], page: Path | None) -> "list[Tuned]":

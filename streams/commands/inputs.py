@@ -113,6 +113,11 @@ class OnTopics:
                 feed = self._feeds[topic]
                 into.read(feed, self._messages(topic), ranks[feed.name])
 
+    def messages_of(self, feed: str) -> "Iterator[Message] | None":
+        """What the topic of a feed holds, once more; None where that is not among those to be read."""
+        topic = next((topic for topic, each in self._feeds.items() if each.name == feed), None)
+        return None if topic is None else self._messages(topic)
+
     def fold(self, log: "LogReplay") -> None:
         """Fold the log. Raises NotFromHere."""
         for topic in self._topics:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from streams.backtest.outcomes import Known, Outcome
     from streams.backtest.scores import Births
+    from streams.commands.inputs import OnTopics
     from streams.feeds import Feed
 
 SCORE_FROM = click.option(
@@ -30,10 +31,15 @@ RECALL = click.option(
 
 
 def find_outcomes(
-    outcomes: "Iterable[Outcome]", inputs: "list[tuple[Feed, tuple[Path, ...]]]", *, quiet: bool = False
+    outcomes: "Iterable[Outcome]",
+    inputs: "list[tuple[Feed, tuple[Path, ...]]]",
+    on_topics: "OnTopics | None" = None,
+    *,
+    quiet: bool = False,
 ) -> "list[tuple[Outcome, Known]]":
     """What became of records, by those of `outcomes` that can be read: those in a file of their own, and
-    those of a feed whose files are given. Of the others standard error says so. Raises FileProblem."""
+    those of a feed whose files or topic are given. Of the others standard error says so. Raises
+    FileProblem, and what reading a topic raises."""
     from streams.backtest.outcomes import look_up
     from streams.feeds.files import read_messages
     from streams.progress import opening
@@ -42,13 +48,17 @@ def find_outcomes(
     found = []
     for outcome in outcomes:
         paths = (outcome.file,) if outcome.file is not None else files.get(outcome.feed or "", ())
-        if not paths or Path("-") in paths:
-            why = "standard input cannot be read twice" if paths else "it is not among the files given"
+        on_topic = on_topics and outcome.feed and on_topics.messages_of(outcome.feed)
+        if on_topic:
+            known = look_up(outcome, on_topic)
+        elif not paths or Path("-") in paths:
+            why = "standard input cannot be read twice" if paths else "it is not among what is given"
             click.echo(f"The outcome {outcome.name} of {outcome.feed} is not scored: {why}.", err=True)
             continue
-        with opening(list(paths), f"looking up {outcome.name}", quiet=quiet) as open_file:
-            messages = (each for path in paths for each in read_messages(outcome.rows, path, open_file))
-            known = look_up(outcome, messages)
+        else:
+            with opening(list(paths), f"looking up {outcome.name}", quiet=quiet) as open_file:
+                messages = (each for path in paths for each in read_messages(outcome.rows, path, open_file))
+                known = look_up(outcome, messages)
         if known.undecodable:
             rows = f"{known.undecodable:,} rows of the outcome {outcome.name}"
             click.echo(f"{rows} could not be read: {known.reason}.", err=True)

@@ -315,6 +315,47 @@ def test_the_proposal_can_be_pasted_and_does_what_it_says(configuration: str, tm
     assert set(numbers["recipients"]) <= ({"anna", "bert"} if "anna" in configuration else {"manager"})
 
 
+def test_the_limit_rises_until_what_a_backtest_comes_to_is_bearable(tmp_path: Path) -> None:
+    """One week's tickets wait for longer than the others, each of them for longer than the one before."""
+    rows = usual(200, owner="anna")
+    for number in range(12):
+        rows += ticket(900 + number, 150 + number / 4, 3 + number, owner="anna")
+    write(tmp_path, rows, FEEDS + PEOPLE)
+    usual_one = audit(tmp_path, "--max-per-recipient-week", "1000")["start_with"]
+    bearable = audit(tmp_path, "--max-per-recipient-week", "4")["start_with"]
+    assert usual_one["yaml"] != bearable["yaml"]
+
+    def worst_week(start: dict[str, Any], code: int) -> int:
+        (tmp_path / "escalations.yaml").write_text(FEEDS + PEOPLE + start["yaml"])
+        budget = ("--max-per-recipient-week", "4")
+        done = escalations("backtest", "--feed", "tickets", "tickets.csv", "--json", *budget, cwd=tmp_path)
+        assert done.code == code
+        recipients: dict[str, dict[str, int]] = json.loads(done.out)["recipients"]
+        assert recipients == start["recipients"]
+        return max(each["worst_week"] for each in recipients.values())
+
+    assert 0 < worst_week(bearable, 0) <= 4
+    assert worst_week(usual_one, 1) == bearable["usual_worst_week"] > 4
+
+
+def test_where_no_limit_is_bearable_it_says_so(tmp_path: Path) -> None:
+    """However often they ask for it, all of them have written more often."""
+    rows = [
+        row(minute / 1440 + customer / 100, f"C{customer}", customer=f"c{customer}", who="customer", text="?")
+        for customer in range(5)
+        for minute in range(30)
+    ]
+    write(tmp_path, rows)
+    numbers = audit(tmp_path, "--max-per-recipient-week", "4")
+    assert (numbers["start_with"], numbers["least_worst_week"]) == (None, 5)
+    done = escalations(
+        "audit", "--feed", "tickets", "tickets.csv", "--max-per-recipient-week", "4", cwd=tmp_path
+    )
+    assert "somebody would be told more than 4 times in the worst week, 5 times at the least" in done.out
+    start = audit(tmp_path, "--max-per-recipient-week", "5")["start_with"]
+    assert max(each["worst_week"] for each in start["recipients"].values()) == 5
+
+
 def test_each_kind_of_proposal_can_be_pasted(tmp_path: Path) -> None:
     """One history for each kind of failure, in which there is no other."""
     visits = [

@@ -3,17 +3,22 @@
 import csv
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from copy import deepcopy
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from streams.backtest import jobs
+from streams.log.connection import Connection
+from streams.log.producer import PlainProducer
 from tests.backtest.worlds import CONFIG, rows, write
-from tests.command import Done, escalations
+from tests.brokers import Broker
+from tests.command import STARTERS, Done, escalations
+from tests.live import create_topic
 
 UNTIL = "2026-04-20T00:00:00Z"
 
@@ -47,6 +52,17 @@ def first_calls(folder: Path) -> dict[str, datetime]:
     return {record: min(moments) for record, moments in calls.items()}
 
 
+def notices(folder: Path, records: set[str]) -> dict[str, Counter[int]]:
+    """How often each person was told of these in each week that begins on a Monday."""
+    told: dict[str, Counter[int]] = defaultdict(Counter)
+    for line in (folder / "out.jsonl").read_text().splitlines():
+        each = json.loads(line)
+        if each["event"] in ("warned", "opened", "advanced") and each["record"] in records:
+            for person in each["notify"]:
+                told[person][(at(each["at"]).date() - date(2026, 1, 5)).days // 7] += 1
+    return told
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_scores_are_those_counted_by_hand(seed: int, tmp_path: Path) -> None:
     write(tmp_path, rows(seed, 80))
@@ -71,6 +87,54 @@ def test_scores_are_those_counted_by_hand(seed: int, tmp_path: Path) -> None:
     assert outcome["lead_seconds"]["median"] == pytest.approx(median(lead))
     assert [each["cost"] for each in outcome["missed"]] == [int(last[record]["worth"]) for record in missed]
     assert outcome["cost"]["caught"] == sum(int(last[record]["worth"]) for record in caught)
+    assert outcome["cost"]["missed"] == sum(int(last[record]["worth"]) for record in missed)
+    told = notices(tmp_path, scored)
+    weeks = range(min(min(each) for each in told.values()), max(max(each) for each in told.values()) + 1)
+    assert len(weeks) > 2
+    assert scores["worst_week"] == max(max(each.values()) for each in told.values())
+    assert scores["median_week"] == max(median(each[week] for week in weeks) for each in told.values())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_several_processes_score_byte_for_byte_as_one_does(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    class Counted(jobs.Jobs):
+        def __init__(self, count: int, *more: Any) -> None:
+            used.append(count)
+            super().__init__(count, *more)
+
+    monkeypatch.setattr(jobs, "Jobs", Counted)
+    config = deepcopy(CONFIG)
+    # What the customer does is no touch: some episodes end, by time alone, with nobody having acted.
+    config["feeds"]["tickets"]["record"] |= {
+        "stage": {"field": "status", "paused": ["waiting"], "closed": []},
+        "by": {"field": "priority", "customer": ["low"]},
+    }
+    config["paths"]["again"] = {
+        "about": "ticket",
+        "where": {"stage": {"not": "closed"}},
+        "when": {"in_stage": "6h"},
+        "hold": "12h",
+        "steps": [{"notify": "owner"}, {"after": "30h", "notify": "bert"}],
+    }
+    write(tmp_path, rows(seed, 120), config)
+    period = ("--score-from", "2026-03-05T00:00:00Z", "--score-until", "2026-03-15T00:00:00Z")
+    for more in ((), period):
+        for form in ((), ("--json", "--escalations", "out.jsonl")):
+            alone = run("backtest", tmp_path, *more, *form, "--jobs", "1")
+            assert (alone.code, alone.err) == (0, "")
+            assert run("backtest", tmp_path, *more, *form, "--jobs", "2") == alone
+            assert run("backtest", tmp_path, *more, *form, "--jobs", "5") == alone
+        scores = json.loads(alone.out)["scores"]
+        assert all(0 < each["never_acted_on"] < each["episodes"] for each in scores.values())
+        assert all(each["outcomes"]["missed"]["lead_seconds"] for each in scores.values())
+    assert used == [2, 5] * 4
+    done = run("backtest", tmp_path, "--jobs", "2", "--report", "report.html")
+    assert (done.code, len(used)) == (0, 8)
+    assert done.err == "One process: the report looks through the history again for what was missed.\n"
 
 
 def test_who_acts_before_the_record_is_closed(tmp_path: Path) -> None:
@@ -137,6 +201,32 @@ def test_an_outcome_is_checked_with_the_rest(change: dict[str, Any], message: st
     assert done.code == 1
     assert message in done.err
     assert re.search(r"--> escalations.yaml:\d+:\d+", done.err)
+
+
+def test_an_outcome_of_a_feed_without_rows_is_refused(tmp_path: Path) -> None:
+    text = (STARTERS / "hubspot.yaml").read_text()
+    outcome = "outcomes:\n  lost: {about: deal, feed: crm, bad: {dealstage: closedlost}}\n"
+    (tmp_path / "escalations.yaml").write_text(f"{text}\n{outcome}")
+    done = escalations("check", cwd=tmp_path)
+    assert done.code == 1
+    assert "the feed 'crm' has `records` of several kinds" in done.err
+
+
+@pytest.mark.broker
+def test_a_topic_is_scored_like_a_file(tmp_path: Path, broker: Broker, topic_prefix: str) -> None:
+    config = deepcopy(CONFIG)
+    config["feeds"]["tickets"]["topic"] = topic = f"{topic_prefix}tickets"
+    write(tmp_path, rows(1, 80), config)
+    by_file = escalations("backtest", "--feed", "tickets", "tickets.csv", "--json", cwd=tmp_path)
+    assert (by_file.code, by_file.err) == (0, "")
+    connection = Connection(broker.address)
+    create_topic(connection, topic, partitions=1)
+    PlainProducer(connection).write(topic, ({"value": json.dumps(row).encode()} for row in rows(1, 80)))
+    of_topic = ("--broker", broker.address, "--topic", topic)
+    for count in ("1", "2"):
+        assert escalations("backtest", *of_topic, "--json", "--jobs", count, cwd=tmp_path) == by_file
+    scored = json.loads(by_file.out)["scores"]["slow"]["outcomes"]["missed"]
+    assert scored["recall"]["of"] > 10
 
 
 def test_what_an_outcome_reads_no_path_can_see(tmp_path: Path) -> None:

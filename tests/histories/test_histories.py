@@ -274,6 +274,20 @@ def test_an_audit_finds_the_complaint_that_nobody_sent_on(tmp_path: Path) -> Non
     assert 0.01 * len(waits) < untouched["records"] < 0.06 * len(waits)
 
 
+def test_the_path_to_start_with_tells_nobody_too_often(tmp_path: Path) -> None:
+    """One customer in six writes three times within a day: that is told 260 times in the worst week."""
+    written = (HERE / "spotify" / "escalations.yaml").read_text("utf-8").partition("\npaths:")[0]
+    (tmp_path / "escalations.yaml").write_text(written)
+    inputs = inputs_of("spotify", tmp_path)
+    start = json.loads(escalations("audit", *inputs, "--json", cwd=tmp_path).out)["start_with"]
+    assert start["usual_worst_week"] > 200
+    (tmp_path / "escalations.yaml").write_text(f"{written}\n{start['yaml']}")
+    budget = ("--max-per-recipient-week", "25")
+    done = escalations("backtest", *inputs, *budget, "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["recipients"] == start["recipients"]
+
+
 def replayed(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, set[str]]]:
     """The summary of the history's backtest, and for which records each path opened."""
     configuration = HERE / name / "escalations.yaml"

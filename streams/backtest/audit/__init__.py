@@ -8,13 +8,15 @@ ahead of that. docs/audit.md says what counts as a failure.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
+from streams.backtest.audit.bearable import Bearable, bearable
 from streams.backtest.audit.coverage import Coverage
-from streams.backtest.audit.finding import Finding, Remedy
+from streams.backtest.audit.finding import Finding
 from streams.backtest.audit.look import Found, Look
-from streams.backtest.audit.start import Proposal, propose
+from streams.backtest.audit.start import propose
 from streams.backtest.history import History
 from streams.backtest.replay import replay
 from streams.backtest.summary import Summary
@@ -28,21 +30,21 @@ from streams.feeds.customers import WithCustomers
 WORST = 5
 """How many of the failures of a kind are told one by one."""
 
-BEARABLE = 25
-"""So many a week somebody can look into: five on each working day. A path to start with that tells of more
-would be muted."""
-
 
 @dataclass(frozen=True)
 class Audit:
     """`found`: the costliest kind of failure first. `end`: of the history, microseconds. `coverage`: None
-    where the configuration has no paths. `load`: what the proposal alone would have come to."""
+    where the configuration has no paths. `most`: how often a path to start with may tell somebody in a week.
+    `tried`: a path for each of `found`. `start`: the one of them that is proposed. `load`: what that alone
+    would have come to."""
 
     summary: Summary
     found: Sequence[Found]
     end: int
     coverage: Mapping[str, Any] | None
-    proposal: Proposal | None
+    most: int
+    tried: Sequence[Bearable]
+    start: Bearable | None
     load: Summary
 
     def as_json(self) -> dict[str, Any]:
@@ -51,7 +53,8 @@ class Audit:
         `failures`: each kind with how many `records` it befell, how many `days` in all it went
         unnoticed, the median and the worst of that, what the records were worth by currency, and the
         worst of them. `coverage`: as `Coverage` has it. `start_with`: the proposal and what it would have
-        come to on this history, None where no failure was found.
+        come to on this history, None where none keeps to `max_per_recipient_week`; then `least_worst_week`
+        is what the one that tells least comes to, None where none tells anything.
         """
         numbers = self.summary.as_json()
         return {
@@ -59,6 +62,8 @@ class Audit:
             "failures": [self._failure(each) for each in self.found],
             "coverage": self.coverage,
             "start_with": self._start(),
+            "max_per_recipient_week": self.most,
+            "least_worst_week": self._least(),
             **{name: numbers[name] for name in ("undecodable", "problem")},
         }
 
@@ -87,19 +92,24 @@ class Audit:
             "what": finding.what,
         }
 
+    def _least(self) -> int | None:
+        worst = [each.least for each in self.tried if each.least is not None]
+        return min(worst, default=None) if self.start is None else None
+
     def _start(self) -> dict[str, Any] | None:
-        if self.proposal is None:
+        if self.start is None or self.start.proposal is None:
             return None
-        load = self.load.as_json()
-        path = load["paths"][self.proposal.name]
+        proposal, load = self.start.proposal, self.load.as_json()
+        path = load["paths"][proposal.name]
         return {
-            "path": self.proposal.name,
-            "yaml": self.proposal.yaml(inside=self.coverage is not None),
+            "path": proposal.name,
+            "yaml": proposal.yaml(inside=self.coverage is not None),
             "under": "paths" if self.coverage is not None else None,
             "records": path["records"],
             "episodes": path["opened"],
             "episodes_a_week": round(path["opened"] / max(1, load["weeks"]), 1),
             "recipients": load["recipients"],
+            "usual_worst_week": self.start.usual,
         }
 
 
@@ -107,6 +117,7 @@ def audit(
     history: History,
     rules: Rules,
     facts: Mapping[str, frozenset[str]],
+    most: int,
     until: int | None = None,
     by: Sequence[str] = (),
     missing: Mapping[str, Any] | None = None,
@@ -114,32 +125,41 @@ def audit(
 ) -> Audit:
     """The audit of `history`, in which time runs on to `until` (microseconds), by default to its last change.
 
-    facts: what the feeds bring, by kind of record. by: in what similar records agree besides their stage.
-    missing: what the file needs besides a path to be complete. watched: passes the changes on, for whoever
-    shows how far it has come.
+    facts: what the feeds bring, by kind of record. most: how often the proposal may tell somebody in a week.
+    by: in what similar records agree besides their stage. missing: what the file needs besides a path to be
+    complete. watched: passes the changes on, for whoever shows how far it has come.
     """
     # A feed does not derive what it says about customers while no path is about them.
     derive = "visits" in facts.get(customers.KIND, ()) and not rules.about(customers.KIND)
     coverage = Coverage(rules, by)
     look = Look(watched(history.changes), facts, coverage, until, by, derive=derive)
-    found = _distinct(_ranked(look.found, look.end))
-    proposal = None
-    if found:
-        about, remedy = _bearable([(each.about, each.remedy(look.end)) for each in found])
-        proposal = propose(about, remedy, rules, missing or {})
+    usual = _usual_currency(look.found)
+    found = _distinct(_ranked(look.found, look.end, usual))
+
+    def changes_for(rules: Rules) -> Iterable[Happened]:
+        with_customers = derive and rules.about(customers.KIND)
+        return watched(_with_customers(history.changes) if with_customers else history.changes)
+
+    tried, start, best = [], None, (0.0, -1)
+    for each in found:
+        remedy = each.remedy(look.end)
+        proposals = propose(each.about, remedy, rules, missing or {})
+        with_it = partial(changes_for, proposals[0].rules(rules))
+        tried.append(bearable(proposals, rules, with_it, until, most))
+        told = _told(remedy.findings, tried[-1].first, look.end, usual)
+        if tried[-1].proposal is not None and told > best:
+            start, best = tried[-1], told
+    proposal = None if start is None else start.proposal
     proposed = rules if proposal is None else proposal.rules(rules)
-    changes: Iterable[Happened] = history.changes
-    if derive and proposed.about(customers.KIND):
-        changes = _with_customers(changes)
     summary = Summary(proposed, look, until, history.unread, history.problem)
     load = Summary(proposed, look, until)
     if proposed.paths:
         name = None if proposal is None else proposal.name
-        events = summary.count(replay(proposed, watched(changes), until))
+        events = summary.count(replay(proposed, changes_for(proposed), until))
         for _ in load.count(each for each in events if each.path == name):
             pass
     covered = coverage.as_json(summary.paths) if rules.paths else None
-    return Audit(summary, found, look.end, covered, proposal, load)
+    return Audit(summary, found, look.end, covered, most, tried, start, load)
 
 
 def facts(feeds: Iterable[Feed]) -> dict[str, frozenset[str]]:
@@ -151,22 +171,40 @@ def facts(feeds: Iterable[Feed]) -> dict[str, frozenset[str]]:
     return dict(brought)
 
 
-def _ranked(found: Iterable[Found], end: int) -> list[Found]:
-    """By what was at stake in the currency that most of the failures are in, then by days."""
-    found = list(found)
+def _usual_currency(found: Iterable[Found]) -> str | None:
+    """The one that most of the failures are in, if their values have any."""
     currencies = Counter(
         finding.record.currency
         for each in found
         for finding in each.findings.values()
         if finding.record.value is not None
     )
-    usual = currencies.most_common(1)[0][0] if currencies else None
+    return currencies.most_common(1)[0][0] if currencies else None
+
+
+def _ranked(found: Iterable[Found], end: int, usual: str | None) -> list[Found]:
+    """By what was at stake in the `usual` currency, then by days."""
 
     def cost(each: Found) -> tuple[float, int]:
         days = sum(finding.unnoticed(end) for finding in each.findings.values())
         return each.worth().get(usual, 0.0), days
 
     return sorted(found, key=cost, reverse=True)
+
+
+def _told(
+    findings: Iterable[Finding], first: Mapping[str, int], end: int, usual: str | None
+) -> tuple[float, int]:
+    """Of the failures that a path would have told of before they were over, by when it would `first` have
+    told of each record: what was at stake in the `usual` currency, and the time that was left."""
+    value, left = 0.0, 0
+    for each in findings:
+        at, over = first.get(each.record.key), end if each.over is None else each.over
+        if at is not None and at < over:
+            left += over - max(at, each.noticeable)
+            if each.record.currency == usual:
+                value += each.record.value or 0.0
+    return value, left
 
 
 def _distinct(found: Iterable[Found]) -> list[Found]:
@@ -177,17 +215,6 @@ def _distinct(found: Iterable[Found]) -> list[Found]:
         same = frozenset((key, one.noticeable, one.over) for key, one in each.findings.items())
         distinct.setdefault(same, each)
     return list(distinct.values())
-
-
-def _bearable(remedies: Sequence[tuple[str, Remedy]]) -> tuple[str, Remedy]:
-    """The first that tells of no more than somebody can see to; else the one that tells of least."""
-
-    def a_week(remedy: tuple[str, Remedy]) -> float:
-        # Quiet weeks make no other any easier.
-        weeks = {finding.noticeable // (7 * DAY) for finding in remedy[1].findings}
-        return len(remedy[1].findings) / len(weeks)
-
-    return next((each for each in remedies if a_week(each) <= BEARABLE), min(remedies, key=a_week))
 
 
 def _with_customers(changes: Iterable[Happened]) -> Iterator[Happened]:

@@ -13,7 +13,8 @@ from streams.core.timestamps import DAY
 from streams.core.triggers.contacts import Contacts
 from streams.core.triggers.trigger import Now
 
-COUNT = 3
+COUNT, MOST = 3, 20
+"""How many contacts are a failure; and up to how many a path may ask for."""
 WITHIN = Span("24h", DAY)
 _VISITS = frozenset({"visits"})
 
@@ -61,7 +62,10 @@ class WritesAgain:
             yield msgspec.structs.replace(going, over=over)
 
     def remedy(self, findings: Sequence[Finding]) -> Remedy:
-        when: dict[str, Any] = {"contacts": COUNT, "within": WITHIN.text}
+        asked: dict[str, Any] = {"within": WITHIN.text}
         if not self._closes:
-            when["unresolved"] = False
-        return Remedy("writes-again-and-again", {"when": when, "rearm": "7d"}, findings)
+            asked["unresolved"] = False
+        conditions = [
+            {"when": {"contacts": count, **asked}, "rearm": "7d"} for count in range(COUNT, MOST + 1)
+        ]
+        return Remedy("writes-again-and-again", conditions, findings)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from streams.backtest.audit.finding import Finding, Remedy
+from streams.backtest.audit.finding import RISES, Finding, Remedy
 from streams.core.record import Record
 from streams.core.triggers.health import UNUSUAL_SAMPLES, HealthUnusual
 from streams.core.triggers.trigger import Now
@@ -48,4 +48,7 @@ class Fallen:
         yield from self._going.values()
 
     def remedy(self, findings: Sequence[Finding]) -> Remedy:
-        return Remedy("health-falls", {"when": {"health": {"unusual": LIMIT, "clear": CLEAR}}}, findings)
+        conditions = [
+            {"when": {"health": {"unusual": round(LIMIT * rise, 1), "clear": CLEAR}}} for rise in RISES
+        ]
+        return Remedy("health-falls", conditions, findings)

@@ -29,11 +29,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Remedy(NamedTuple):
-    """What a path would have asked: its `where` and `when`, and other keys, as they stand in the file; and
-    the findings that it is for."""
+    """What a path would have asked; and the findings that it is for.
+
+    conditions: its `where` and `when`, and other keys, as they can stand in the file: at first with the limit
+    by which failures are found, then with one that is higher and higher.
+    """
 
     name: str
-    condition: Mapping[str, Any]
+    conditions: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
 
 
@@ -58,7 +61,15 @@ class Failure(Protocol):
         ...
 
 
-def span(micros: int) -> str:
+RISES = tuple(1.15**step for step in range(17))
+"""By what a limit is multiplied as it rises: in steps that make a difference, up to nine times of it."""
+
+_LONGEST = 3650 * DAY
+"""Of the spans that a path may have."""
+
+
+def span(micros: float) -> str:
     """A span as people write it in a path: to the hour below three days, else to the day."""
+    micros = min(micros, _LONGEST)
     unit, letter = (HOUR, "h") if micros < 3 * DAY else (DAY, "d")
     return f"{max(1, round(micros / unit))}{letter}"

@@ -50,8 +50,8 @@ class HighValue(Waits):
         least = _rounded(values[int(SHARE * len(values))])
         amount = f"{least} {currency}" if currency else least
         where = {"status": "open", "value": {"at_least": amount}}
-        condition = {"where": where, "when": {"untouched": self.usual(findings)}}
-        return Remedy("high-value-untouched", condition, findings)
+        conditions = [{"where": where, "when": {"untouched": limit}} for limit in self.rising(findings)]
+        return Remedy("high-value-untouched", conditions, findings)
 
 
 def _rounded(value: float) -> float:

@@ -29,10 +29,14 @@ class Overdue(Waits):
         return "open"
 
     def remedy(self, findings: Sequence[Finding]) -> Remedy:
-        target: Any = self.usual(findings)
+        targets: Sequence[Any] = self.rising(findings)
         priorities = sorted({each.record.priority for each in findings if each.record.priority})
         if self._by and priorities:
-            by_priority = {name: self.usual(findings, (("priority", name),)) for name in priorities}
-            target = {**by_priority, "else": target}
-        when = {"clock": "resolution", "target": target, "pauses": False}
-        return Remedy("open-too-long", {"when": when}, findings)
+            names = [*priorities, "else"]
+            limits = [self.rising(findings, (("priority", name),)) for name in priorities]
+            rising = zip(*limits, targets, strict=True)
+            targets = [dict(zip(names, each, strict=True)) for each in rising]
+        conditions = [
+            {"when": {"clock": "resolution", "target": target, "pauses": False}} for target in targets
+        ]
+        return Remedy("open-too-long", conditions, findings)

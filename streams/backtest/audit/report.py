@@ -40,8 +40,11 @@ def show(audit: Audit) -> None:
         out.print()
         where = "under `paths`" if start["under"] else "at the end of the file"
         out.print(f"Start with one path; paste it {where}:\n\n{start['yaml']}")
-        for line in _load(start):
+        for line in _load(start, numbers["max_per_recipient_week"]):
             out.print(line)
+    elif numbers["failures"]:
+        out.print()
+        out.print(_no_start(numbers))
     if numbers["undecodable"]:
         count = numbers["undecodable"]
         out.print(f"{count:,} message{'s' * (count != 1)} could not be read; `escalations decode` shows why.")
@@ -107,11 +110,26 @@ def _coverage(coverage: Mapping[str, Any]) -> list[str]:
     return lines or ["Each kind and stage has a path, and each path fires now and then."]
 
 
-def _load(start: Mapping[str, Any]) -> list[str]:
+def _no_start(numbers: Mapping[str, Any]) -> str:
+    most, least = numbers["max_per_recipient_week"], numbers["least_worst_week"]
+    if least is None:
+        return "No path to start with: none that could be proposed would have told anybody anything."
+    return (
+        f"No path to start with: with every limit somebody would be told more than {most:,} times in the "
+        f"worst week, {least:,} times at the least. See what --max-per-recipient-week {least} gives."
+    )
+
+
+def _load(start: Mapping[str, Any], most: int) -> list[str]:
     lines = [
         f"On this history: {start['episodes']:,} episodes of {start['records']:,} records, "
         f"{start['episodes_a_week']:,g} a week."
     ]
+    if start["usual_worst_week"] > most:
+        lines.append(
+            f"Its limit is raised: with the usual one somebody would be told {start['usual_worst_week']:,} "
+            f"times in the worst week, more than {most:,}."
+        )
     return lines + [
         f"{name} is told {told['median_week']:,g} times in the median week, "
         f"{told['worst_week']:,} in the worst."

@@ -39,9 +39,12 @@ class Stalled(Waits):
         for finding in findings:
             costs[finding.record.stage] += finding.record.value or 1
         stage = max(costs, key=costs.__getitem__)
-        similar: dict[str, Any] = {"longer_than_similar": f"{SHARE * 100:g}%"}
-        if len(self._by) > 1:
-            similar["by"] = list(self._by[1:])
         stuck = [finding for finding in findings if finding.record.stage == stage]
-        similar["otherwise"] = self.usual(stuck, (("stage", stage or ""),))
-        return Remedy("stuck-in-stage", {"where": {"stage": stage}, "when": {"in_stage": similar}}, stuck)
+        limits = self.rising(stuck, (("stage", stage or ""),))
+        in_stage: list[Any] = list(limits)
+        if len(self._by) > 1:
+            # One limit for all of them is what is left where comparing them tells too often.
+            similar = {"longer_than_similar": f"{SHARE * 100:g}%", "by": list(self._by[1:])}
+            in_stage.insert(0, similar | {"otherwise": limits[0]})
+        conditions = [{"where": {"stage": stage}, "when": {"in_stage": limit}} for limit in in_stage]
+        return Remedy("stuck-in-stage", conditions, stuck)

@@ -8,7 +8,7 @@ import yaml
 
 from streams.backtest.audit.finding import Finding, Remedy
 from streams.core.document import Problems
-from streams.core.rules import Rules, read_rules
+from streams.core.rules import Path, Rules, read_rules
 
 MANAGER_AFTER = "2d"
 """When the manager is told, if the owner has done nothing."""
@@ -16,16 +16,16 @@ MANAGER_AFTER = "2d"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A path that the configuration has not got. `path`: what stands under its name in the file.
+    """A path that the configuration has not got. `written`: what stands under its name in the file.
     `missing`: what the file needs besides, at its top level."""
 
     name: str
-    path: Mapping[str, Any]
+    written: Mapping[str, Any]
     missing: Mapping[str, Any]
 
     def yaml(self, *, inside: bool) -> str:
         """To be pasted at the end of the file; `inside`: at the end of the `paths` that it has."""
-        paths = _dump({self.name: dict(self.path)})
+        paths = _dump({self.name: dict(self.written)})
         entry = "".join(f"  {line}" for line in paths.splitlines(keepends=True))
         if inside:
             return entry
@@ -33,23 +33,31 @@ class Proposal:
 
     def rules(self, rules: Rules) -> Rules:
         """`rules` with this path."""
-        document = {**rules.document, "paths": {**rules.document["paths"], self.name: dict(self.path)}}
+        document = {**rules.document, "paths": {**rules.document["paths"], self.name: dict(self.written)}}
         problems = Problems()
         proposed = read_rules(document, problems)
         assert not problems, problems
         return proposed
 
+    def path(self, rules: Rules) -> Path:
+        """The path itself, as it is among `rules`."""
+        (path,) = (each for each in self.rules(rules).paths if each.name == self.name)
+        return path
 
-def propose(about: str, remedy: Remedy, rules: Rules, missing: Mapping[str, Any]) -> Proposal:
-    """A path about records of a kind, under a name that `rules` does not have."""
+
+def propose(about: str, remedy: Remedy, rules: Rules, missing: Mapping[str, Any]) -> list[Proposal]:
+    """A path about records of a kind with each limit of `remedy`, under a name that `rules` does not have."""
     name = f"{about}-{remedy.name}"
     taken = {path.name for path in rules.paths}
     number = 2
     while name in taken:
         name = f"{about}-{remedy.name}-{number}"
         number += 1
-    path = {"about": about, **remedy.condition, "steps": _steps(remedy.findings, rules)}
-    return Proposal(name, path, missing)
+    steps = _steps(remedy.findings, rules)
+    return [
+        Proposal(name, {"about": about, **condition, "steps": steps}, missing)
+        for condition in remedy.conditions
+    ]
 
 
 def _steps(findings: Sequence[Finding], rules: Rules) -> list[dict[str, Any]]:

@@ -31,5 +31,7 @@ class Untouched(Waits):
         return "untouched"
 
     def remedy(self, findings: Sequence[Finding]) -> Remedy:
-        condition = {"where": {"status": "open"}, "when": {"untouched": self.usual(findings)}}
-        return Remedy("untouched", condition, findings)
+        conditions = [
+            {"where": {"status": "open"}, "when": {"untouched": limit}} for limit in self.rising(findings)
+        ]
+        return Remedy("untouched", conditions, findings)

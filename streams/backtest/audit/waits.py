@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from streams.backtest.audit.finding import Finding, span
+from streams.backtest.audit.finding import RISES, Finding, span
 from streams.backtest.audit.limits import Limits, Wait
 from streams.core.baselines import Group
 from streams.core.record import Record
@@ -49,10 +49,15 @@ class Waits:
         self.limits.ended(was.wait.group, at - was.wait.began)
         return self._finding(before, was, at, at)
 
-    def usual(self, findings: Sequence[Finding], group: Group = ()) -> str:
-        """What a path can have as the limit of a group, as it was in the end, or when it was last known."""
+    def usual(self, findings: Sequence[Finding], group: Group = ()) -> int:
+        """The limit of a group in microseconds, as it was in the end, or when it was last known."""
         limit = self.limits.latest(group)
-        return span(limit or max(finding.noticeable - finding.began for finding in findings))
+        return limit or max(finding.noticeable - finding.began for finding in findings)
+
+    def rising(self, findings: Sequence[Finding], group: Group = ()) -> list[str]:
+        """What a path can have as the limit of a group: the usual one, and ever higher ones."""
+        usual = self.usual(findings, group)
+        return [span(usual * rise) for rise in RISES]
 
     def midnight(self, at: int) -> None:
         self.limits.draw(at, [going.wait for going in self._going.values()])
