@@ -4,6 +4,7 @@ from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -102,8 +103,10 @@ class Metrics(Collector):
 
     def escalated(self, escalations: Iterable[Escalation]) -> None:
         """These have been committed."""
+        # Finding the label again costs more than counting.
+        labelled = cache(self._lateness.labels)
         for path, seconds in lateness(escalations, datetime.now(UTC)):
-            self._lateness.labels(path).observe(seconds)
+            labelled(path).observe(seconds)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         present = self._present()

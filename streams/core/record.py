@@ -419,6 +419,9 @@ def _idle(record: Record, status: str, when: int) -> tuple[tuple[int, int | None
 
 def _in_force(scores: tuple[tuple[int, float], ...], at: int) -> float | None:
     """The score that held at `at`."""
+    if scores and scores[-1][0] <= at:
+        # Nearly always, and half the cost.
+        return scores[-1][1]
     return next((score for moment, score in reversed(scores) if moment <= at), None)
 
 
