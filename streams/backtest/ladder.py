@@ -1,5 +1,7 @@
 """One path with many thresholds over one history, for little more than one of them costs.
 
+This is for paths of whatever kind; `streams.backtest.plain_ladder` takes those that are plain.
+
 Exact: each variant decides what a replay with that variant alone decides. Three things make it cheap.
 
 - Records do not depend on each other, so each is folded by itself, and its state only once for all variants.
@@ -21,16 +23,36 @@ import msgspec
 from streams.core.conditions import holds
 from streams.core.engine import step
 from streams.core.entries import Change, Happened, Reference
-from streams.core.episodes import ABSENT, judge, take
-from streams.core.escalation import Escalation
+from streams.core.episodes import ABSENT, judge, names, take
+from streams.core.escalation import CALLS, Escalation, Event, Severity
 from streams.core.record import Record, Standing, earliest
 from streams.core.routing import Choice, Directory
 from streams.core.rules import Path, Rules
 from streams.core.tables import Tables
-from streams.core.timestamps import MINUTE, micros
+from streams.core.timestamps import MINUTE, from_rfc3339, micros
 from streams.core.triggers.trigger import Now, Trigger
 
-_NEVER = 1 << 62
+NEVER = 1 << 62
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """What some variants, by their `numbers`, decide: the escalation that asks somebody to act, without its
+    words. `at`: microseconds."""
+
+    numbers: range
+    event: Event
+    record: str
+    episode: int
+    step: int
+    at: int
+    notify: tuple[str, ...]
+    severity: Severity
+
+    @staticmethod
+    def of(numbers: range, escalation: Escalation) -> "Call":
+        each = escalation
+        at = from_rfc3339(each.at)
+        return Call(numbers, each.event, each.record, each.episode, each.step, at, each.notify, each.severity)
 
 
 class _Terse(Trigger, frozen=True, kw_only=True):
@@ -57,33 +79,75 @@ class _Terse(Trigger, frozen=True, kw_only=True):
         return self.trigger.level(record)
 
 
-class _Memory(Directory):
+_QUARTER = 15 * MINUTE
+
+
+class Memory(Directory):
     """`directory`, which is asked the same of many variants. It remembers who was found in a quarter of an
     hour, the grain of zones' days, where that can be said."""
 
     def __init__(self, directory: Directory) -> None:
         self.__dict__.update(directory.__dict__)
-        self._found: dict[tuple[str, Any, int], Choice] = {}
+        self._found: dict[tuple[Any, ...], Choice] = {}
+        self._told: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self._deciding: dict[tuple[str, ...], tuple[str, ...] | None] = {}
 
     def notify(self, asked: str, record: Record, at: int) -> Choice:
-        name = self.fact(asked)
-        fact = None if name is None else record.fact(name)
-        # Who is on call, and what a table has, may change at any moment.
-        changing = self.parse(asked).kind == "oncall" or self.table is not None
-        if changing or not isinstance(fact, str | None):
+        key = self._key((asked,), record, at)
+        if key is None:
             return super().notify(asked, record, at)
-        key = (asked, fact, at // (15 * MINUTE))
         found = self._found.get(key)
         if found is None:
             found = self._found[key] = super().notify(asked, record, at)
         return found
 
+    def told(self, asked: tuple[str, ...], record: Record, at: int) -> tuple[str, ...]:
+        """The names of all that `notify` finds."""
+        key = self._key(asked, record, at)
+        told = None if key is None else self._told.get(key)
+        if told is None:
+            told = names([self.notify(each, record, at) for each in asked])
+            if key is not None:
+                self._told[key] = told
+        return told
+
+    def _key(self, asked: tuple[str, ...], record: Record, at: int) -> tuple[Any, ...] | None:
+        """All that decides who is found; None where that cannot be said."""
+        try:
+            deciding = self._deciding[asked]
+        except KeyError:
+            deciding = self._deciding[asked] = self._facts(asked)
+        if deciding is None:
+            return None
+        key: tuple[Any, ...] = asked, at // _QUARTER
+        for name in deciding:
+            fact = record.fact(name)
+            if not isinstance(fact, str | None):
+                return None
+            key = *key, fact
+        return key
+
+    def _facts(self, asked: tuple[str, ...]) -> tuple[str, ...] | None:
+        # Who is on call, and what a table has, may change at any moment.
+        if self.table is not None or any(self.parse(each).kind == "oncall" for each in asked):
+            return None
+        return tuple(name for each in asked if (name := self.fact(each)) is not None)
+
+
+def numbered(each: Escalation) -> range:
+    """The number of the variant that decided it."""
+    number = int(each.path.rpartition("@")[2])
+    return range(number, number + 1)
+
+
+def with_number(path: Path, number: int) -> Path:
+    return msgspec.structs.replace(path, name=f"{path.name}@{number}")
+
 
 def _terse(path: Path, number: int) -> Path:
     trigger = path.trigger
     return msgspec.structs.replace(
-        path,
-        name=f"{path.name}@{number}",
+        with_number(path, number),
         trigger=_Terse(
             trigger=trigger, reads=trigger.reads, remembers=trigger.remembers, graded=trigger.graded
         ),
@@ -99,48 +163,64 @@ class _Climber(msgspec.Struct):
     agreed: bool
 
 
-class Ladder:
-    """`variants` of one path of `rules`. sleeping: whether their deadlines are in their order for whatever
-    record, each not before the one of the variant before it."""
+class Climb:
+    """Variants of `path`, one of `rules`, over a history, each record by itself."""
 
-    def __init__(self, rules: Rules, variants: Sequence[Path], *, sleeping: bool) -> None:
-        self._paths = tuple(_terse(path, number) for number, path in enumerate(variants))
-        self._tables = Tables()
-        directory = _Memory(rules.directory.among(self._tables))
-        self._rules = Rules(rules.document, (), directory, rules.feeds)
-        self._sleeping = sleeping
-        self._rungs: dict[int, Rules] = {}
-        self._climbers: dict[str, _Climber] = {}
-        self._kind = self._paths[0].about
-        self._where = self._paths[0].where
+    def __init__(self, rules: Rules, path: Path) -> None:
+        self.tables = Tables()
+        self.directory = Memory(rules.directory.among(self.tables))
+        self._kind = path.about
 
-    def replay(
-        self, changes: Iterable[Happened], until: int | None = None
-    ) -> Iterator[tuple[range, Escalation]]:
-        """What the variants decide, with the numbers of those that do. As `streams.backtest.replay.replay`,
-        but in the order of time for each record only."""
+    def replay(self, changes: Iterable[Happened], until: int | None = None) -> Iterator[list[Call]]:
+        """What the variants decide, so much at a time as is about one record. As
+        `streams.backtest.replay.replay`, but in the order of time for each record only."""
         at = None
         for change in changes:
             if isinstance(change, Reference):
-                self._tables.put(change, None)
+                self.tables.put(change, None)
                 continue
             at = micros(change.at)
             if until is not None and at > until:
                 break
             if isinstance(change, Change) and change.record.partition(":")[0] == self._kind:
-                yield from self._change(self._tables.resolved(change), at)
-        end = at if until is None else until
-        if end is not None:
-            for climber in self._climbers.values():
-                yield from self._come_to(climber, end)
+                yield self.change(self.tables.resolved(change), at)
+        last = at if until is None else until
+        if last is not None:
+            yield from self.end(last)
 
-    def _change(self, change: Change, at: int) -> Iterator[tuple[range, Escalation]]:
+    def change(self, change: Change, at: int) -> list[Call]:
+        """What is decided on a record until it changes at the moment `at`, and with that."""
+        raise NotImplementedError
+
+    def end(self, at: int) -> Iterator[list[Call]]:
+        """What is decided on each record until the end."""
+        raise NotImplementedError
+
+
+class Ladder(Climb):
+    """`variants` of one path of `rules`. sleeping: whether their deadlines are in their order for whatever
+    record, each not before the one of the variant before it."""
+
+    def __init__(self, rules: Rules, variants: Sequence[Path], *, sleeping: bool) -> None:
+        super().__init__(rules, variants[0])
+        self._paths = tuple(_terse(path, number) for number, path in enumerate(variants))
+        self._rules = Rules(rules.document, (), self.directory, rules.feeds)
+        self._sleeping = sleeping
+        self._rungs: dict[int, Rules] = {}
+        self._climbers: dict[str, _Climber] = {}
+        self._where = self._paths[0].where
+
+    def end(self, at: int) -> Iterator[list[Call]]:
+        return (self._come_to(climber, at) for climber in self._climbers.values())
+
+    def change(self, change: Change, at: int) -> list[Call]:
         climber = self._climbers.get(change.record)
+        calls: list[Call] = []
         if climber is None:
             before = None
             awake, agreed = (1, True) if self._sleeping else (len(self._paths), False)
         else:
-            yield from self._come_to(climber, at)
+            calls = self._come_to(climber, at)
             before, awake, agreed = climber.record, climber.awake, climber.agreed
         rules = self._rung(awake)
         after, decisions = step(rules, before, change=change)
@@ -157,14 +237,14 @@ class Ladder:
                 after, decisions = step(self._rung(awake), before, change=change)
                 assert after is not None
         self._climbers[change.record] = climber = _Climber(after, awake, agreed)
-        yield from self._by_number(climber, decisions)
+        return calls + self._by_number(climber, decisions)
 
-    def _come_to(self, climber: _Climber, at: int) -> Iterator[tuple[range, Escalation]]:
+    def _come_to(self, climber: _Climber, at: int) -> list[Call]:
         """Let time come to `at` for one record."""
         self._wake(climber, at)
         record = climber.record
         if record.due is None or record.due > at:
-            return
+            return []
         rules = self._rung(climber.awake)
         standings, decisions, latest = dict(record.standings), list[Escalation](), record.at
         for path in rules.paths:
@@ -176,17 +256,15 @@ class Ladder:
         climber.record = msgspec.structs.replace(
             record, at=latest, due=earliest(standings), standings=standings
         )
-        yield from self._by_number(climber, decisions)
+        return self._by_number(climber, decisions)
 
-    def _by_number(
-        self, climber: _Climber, decisions: list[Escalation]
-    ) -> Iterator[tuple[range, Escalation]]:
-        for each in decisions:
-            if climber.agreed:
-                yield range(len(self._paths)), each
-            else:
-                number = int(each.path.rpartition("@")[2])
-                yield range(number, number + 1), each
+    def _by_number(self, climber: _Climber, decisions: list[Escalation]) -> list[Call]:
+        every = range(len(self._paths))
+        return [
+            Call.of(every if climber.agreed else numbered(each), each)
+            for each in decisions
+            if each.event in CALLS
+        ]
 
     def _rung(self, awake: int) -> Rules:
         """The rules with the variants that are awake."""
@@ -219,7 +297,7 @@ class Ladder:
     def _differ(self, record: Record) -> bool:
         """Whether the variants have different answers, which as they are in order the ends show."""
         first, last = self._paths[0], self._paths[-1]
-        return _since(first, record) != _since(last, record) or _wakes(first, record) != _wakes(last, record)
+        return since(first, record) != since(last, record) or _wakes(first, record) != _wakes(last, record)
 
     def _copied(self, record: Record, standing: Standing) -> tuple[int, Record]:
         """Every variant stands where the one stood that spoke for all; how many are awake by that."""
@@ -229,15 +307,16 @@ class Ladder:
         return len(self._paths), msgspec.structs.replace(record, standings=standings)
 
 
-def _since(path: Path, record: Record) -> int | None:
-    # What has no memory asks for nothing but the record.
-    return path.trigger.since(record, None, None, Now(record.at, record.at))
+def since(path: Path, record: Record) -> int:
+    """From when a path without memory holds, if nothing changes; `NEVER` is never."""
+    at = path.trigger.since(record, None, None, Now(record.at, record.at))
+    return NEVER if at is None else at
 
 
 def _wakes(path: Path, record: Record) -> int:
     """When the path has something to say of `record` if nothing changes: warn, or begin to hold."""
-    since = _since(path, record)
-    if since is None:
-        return _NEVER
+    holds_from = since(path, record)
+    if holds_from == NEVER:
+        return NEVER
     warnings = path.trigger.warnings(record)
-    return min(since, warnings[0]) if warnings else since
+    return min(holds_from, warnings[0]) if warnings else holds_from

@@ -17,8 +17,9 @@ T = TypeVar("T")
 MOST = 100_000
 """So many items, in changes with a few fields some 150 MB, are kept in memory; the others go to disk."""
 
-_BLOCK = 256
-"""Items that are read from disk at once. While runs are merged, so many of each are in memory."""
+_BLOCK = 100
+"""Items that are read from disk at once. While runs are merged, so many of each are in memory; the fewer,
+the more blocks there are to know the places of."""
 
 Block = tuple[int, int]
 """Where in a spill a part of a run is: offset and length in bytes."""

@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from streams.backtest.ladder import Ladder
+from streams.backtest.ladder import Call, Ladder, numbered, with_number
 from streams.backtest.outcomes import Bad
+from streams.backtest.plain_ladder import PlainLadder, is_plain
 from streams.backtest.replay import replay
 from streams.backtest.scores import Births, Period, Tally, Verdict, verdict
 from streams.backtest.sweep import Variant
 from streams.core.entries import Change, Happened
-from streams.core.escalation import CALLS, Escalation
+from streams.core.escalation import CALLS
 from streams.core.rules import Path, Rules
-from streams.core.timestamps import from_rfc3339
 from streams.core.triggers.stage import LongerThanSimilar
 
 
@@ -68,14 +68,17 @@ def sweep(
     if sleeping:
         order.sort(key=lambda number: _length(variants[number].path))
     paths = [variants[number].path for number in order]
-    for numbers, each in decided(rules, paths, _born(changes, births), until, sleeping=sleeping):
-        if each.event not in CALLS:
+    ordered = [[of_period[number] for number in order] for of_period in tallies]
+    for calls in decided(rules, paths, _born(changes, births), until, sleeping=sleeping):
+        if not calls:
             continue
-        created, at = births.created[each.record], from_rfc3339(each.at)
-        for period, of_period in zip(periods, tallies, strict=True):
+        created = births.created[calls[0].record]
+        for period, of_period in zip(periods, ordered, strict=True):
             if created in period:
-                for number in numbers:
-                    of_period[order[number]].call(each.record, at, each.notify, opens=each.event == "opened")
+                for call in calls:
+                    opens = call.event == "opened"
+                    for tally in of_period[call.numbers.start : call.numbers.stop]:
+                        tally.call(call.record, call.at, call.notify, opens=opens)
     rows = []
     for period, of_period in zip(periods, tallies, strict=True):
         known = None if bad is None else births.only(bad, period)
@@ -102,19 +105,20 @@ def decided(
     until: int | None,
     *,
     sleeping: bool,
-) -> Iterator[tuple[range, Escalation]]:
-    """What each of `paths`, variants of one, decides, with the numbers of those that do."""
+) -> Iterator[list[Call]]:
+    """What each of `paths`, variants of one, decides, so much at a time as is about one record."""
+    if sleeping and is_plain(paths[0]):
+        yield from PlainLadder(rules, paths).replay(changes, until)
+        return
     if not isinstance(paths[0].trigger, LongerThanSimilar):
         yield from Ladder(rules, paths, sleeping=sleeping).replay(changes, until)
         return
     # What is known of similar records is known to all of them: this takes the log's own time.
-    named = tuple(
-        msgspec.structs.replace(path, name=f"{path.name}@{number}") for number, path in enumerate(paths)
-    )
+    named = tuple(with_number(path, number) for number, path in enumerate(paths))
     together = Rules(rules.document, named, rules.directory, rules.feeds)
     for each in replay(together, changes, until):
-        number = int(each.path.rpartition("@")[2])
-        yield range(number, number + 1), each
+        if each.event in CALLS:
+            yield [Call.of(numbered(each), each)]
 
 
 def _length(path: Path) -> Any:
