@@ -95,9 +95,8 @@ class PlainLadder(Climb):
             first, end = max(rung.first, held), rung.end
             if rung.first < held:
                 rung.end = min(end, held)
-                if not rung.step:
-                    rung.start = at if rung.start is None else rung.start
-                    rung.due = max(self._after(0, rung.start), at)
+                if rung.start is None:
+                    rung.start, rung.due = at, self._after(0, at)
                 rungs.append(rung)
             if end <= held:
                 continue
