@@ -30,10 +30,14 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.feeds import Message
 
-FETCH_WAIT_MS = 250
+FETCH_WAIT_MS = 50
 """How long the broker may wait for something to send; Faust's own 1,500 ms delay an idle end."""
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
+"""How long nothing need be seen of a gate that opens. Nothing else waits for this: what is acknowledged, and
+what has arrived, wakes whoever waits."""
+
+_TURN_SECONDS = 0.005
 
 
 class Batch(list[Message]):
@@ -70,6 +74,49 @@ class _Thread(stock.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    _woken = False
+
+    def wake(self, seek: tuple[TP, int] | None = None) -> None:
+        """Let a poll that waits, or else the next one, return at once. For the main thread; with `seek`,
+        that partition goes on at that offset, if it is assigned still."""
+        # A thread that has ended reads nothing more.
+        with suppress(RuntimeError):
+            self.thread_loop.call_soon_threadsafe(self._wake, seek)
+
+    def _wake(self, seek: tuple[TP, int] | None) -> None:
+        consumer = self._ensure_consumer()
+        if seek is not None:
+            with suppress(IllegalStateError):
+                consumer.seek(*seek)
+        self._woken = True
+        for waiter in consumer._fetcher._fetch_waiters:
+            consumer._fetcher._notify(waiter)
+
+    async def seek_here(self, tp: TP, offset: int) -> None:
+        """Seek in this thread, where records are handed out: from another one it can cross that."""
+        self.seek(tp, offset)
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        # aiokafka would wait on through a wake, for the partitions that it was asked for.
+        records = await super()._fetch_records(consumer, active_partitions, 0, max_records)
+        if not records and not self._woken:
+            waiter = consumer._fetcher._create_fetch_waiter()
+            done, _ = await asyncio.wait([waiter], timeout=timeout)
+            if not done:
+                waiter.cancel()
+                return {}
+            # It may have been told of a failure.
+            waiter.result()
+            records = await super()._fetch_records(consumer, active_partitions, 0, max_records)
+        self._woken = False
+        return records
+
 
 class _Consumer(stock.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -77,6 +124,7 @@ class _Consumer(stock.Consumer):
         self._in_flight: dict[TP, Any] = {}
         self._delivered: Counter[TP] = Counter()
         self._rounds = 0
+        self._freed = asyncio.Event()
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -91,6 +139,7 @@ class _Consumer(stock.Consumer):
     async def _drain(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
             self._rounds += 1
+            self._freed.clear()
             if not self.flow_active:
                 await self.wait(self.can_resume_flow)
                 continue
@@ -100,7 +149,7 @@ class _Consumer(stock.Consumer):
                 if tp not in self._in_flight and self.transport.is_open(tp)
             }
             if not open_partitions:
-                await self.sleep(POLL_SECONDS)
+                await self.wait(self._freed, timeout=POLL_SECONDS)
                 continue
             generation = self.app.consumer_generation_id
             records = await self._getmany(open_partitions, timeout=POLL_SECONDS)
@@ -132,11 +181,16 @@ class _Consumer(stock.Consumer):
         tp, batch = message.tp, message.value
         if self._in_flight.get(tp) is message:
             del self._in_flight[tp]
-            if not batch.done:
-                # Whoever has the partition next, us included, is to read it again.
-                with suppress(IllegalStateError):
-                    self._thread.seek(tp, batch[0].offset)
+            # What is not done, whoever has the partition next, us included, is to read again.
+            self._wake(None if batch.done else (tp, batch[0].offset))
         return batch.done and super().ack(message)
+
+    def _wake(self, seek: tuple[TP, int] | None = None) -> None:
+        self._thread.wake(seek)
+        self._freed.set()
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        await self._thread.call_thread(self._thread.seek_here, partition, offset)
 
     async def read_to_end(self, partitions: Iterable[TP]) -> set[TP]:
         """Those of `partitions` of which, when this was called, everything had been read and dealt with."""
@@ -152,7 +206,8 @@ class _Consumer(stock.Consumer):
         # after another round of the loop is it certain that none were.
         rounds = self._rounds + 2
         while self._rounds < rounds and not self.should_stop:
-            await self.sleep(POLL_SECONDS)
+            self._wake()
+            await self.sleep(_TURN_SECONDS)
         return {
             tp
             for tp, position in positions.items()

@@ -66,7 +66,7 @@ def make_history(events: int, records: int, warm_up: int = 0, seed: int = 1) -> 
         key = random_.randrange(records)
         before = deals.get(key)
         deal = deals[key] = _deal(key, at, random_) if before is None else _edited(before, at, random_)
-        return _event(next(numbers), deal, at, new=before is None)
+        return debezium(next(numbers), deal, at, new=before is None)
 
     def last(at: int) -> list[Event]:
         """A deal in each partition that is big from the beginning."""
@@ -75,7 +75,7 @@ def make_history(events: int, records: int, warm_up: int = 0, seed: int = 1) -> 
             key = next(others)
             if partition_of(key) not in found:
                 deal = _deal(key, at, random_, amount=_BIG)
-                found[partition_of(key)] = _event(next(numbers), deal, at)
+                found[partition_of(key)] = debezium(next(numbers), deal, at)
         return list(found.values())
 
     awake = BEGINNING + -(-SPAN * warm_up // events // HOUR) * HOUR
@@ -136,7 +136,8 @@ def _edited(deal: dict[str, Any], at: int, random_: random.Random) -> dict[str, 
     return edited
 
 
-def _event(number: int, row: dict[str, Any], at: int, new: bool = True) -> Event:
+def debezium(number: int, row: dict[str, Any], at: int, new: bool = True) -> Event:
+    """Change number `number`, which left a deal as `row` at `at` (microseconds), as Debezium writes it."""
     lsn = 24_000_000 + 200 * number
     envelope = {
         "before": None,

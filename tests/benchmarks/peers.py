@@ -34,7 +34,7 @@ from pathlib import Path
 
 import orjson
 import psutil  # type: ignore[import-untyped, unused-ignore]
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 # Also where it is started by its path.
@@ -125,7 +125,7 @@ def measure(
     writer.fence()
     try:
         write(writer, place.feed, history.opening)
-        with _running(command, place.folder / "engine.log") as process:
+        with running(command, place.folder / "engine.log") as process:
             watch.wait_for(len(expected.opening), process)
             spent = _cpu(process)
             write(writer, place.feed, history.events)
@@ -190,15 +190,18 @@ class Watch:
     def _poll(self) -> None:
         for message in self._consumer.consume(10_000, timeout=0.02):
             if message.error() is None:
-                self.values.append(message.value())
+                self.take(message)
                 self.latest = time.monotonic()
+
+    def take(self, message: Message) -> None:
+        self.values.append(message.value())
 
     def close(self) -> None:
         self._consumer.close()
 
 
 @contextmanager
-def _running(command: list[str | Path], output: Path) -> Iterator[psutil.Popen]:
+def running(command: list[str | Path], output: Path) -> Iterator[psutil.Popen]:
     """A process of its own; what it prints goes to a file, and to standard error if it fails."""
     with output.open("wb") as log:
         process = psutil.Popen(command, cwd=ROOT, stdout=log, stderr=log)

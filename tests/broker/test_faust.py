@@ -221,6 +221,29 @@ def test_a_partition_waits_for_the_batch_in_hand_and_the_others_go_on(topic: Top
     run(scenario())
 
 
+def test_what_is_acknowledged_is_read_on_at_once(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a poll waits for the other partition, and while nothing can be polled."""
+
+    async def slowly(event: Any) -> None:
+        await asyncio.sleep(0.05)
+        await do(event)
+
+    async def scenario() -> None:
+        gates = {0}
+        topic.write(range(20))
+        async with member(topic, slowly, is_open=lambda tp: tp.partition in gates) as reader:
+            await until(lambda: len(reader.offsets()) == 20, "all are read with the other one closed")
+            gates.add(1)
+            reader.app.consumer._wake()
+            topic.write(range(20))
+            await until(lambda: len(reader.offsets()) == 40, "all are read with the other one open")
+            await until(lambda: not reader.app.consumer._in_flight, "all is dealt with")
+            assert await reader.read_to_end() == {0, 1}
+
+    monkeypatch.setattr("streams.log.transport.POLL_SECONDS", 1000)
+    run(scenario())
+
+
 def test_what_is_done_is_committed_and_what_is_not_is_read_again(topic: Topic) -> None:
     gates = {0}
 
