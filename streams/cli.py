@@ -77,6 +77,7 @@ def _exit_code(error: Exception) -> int | None:
     from confluent_kafka import KafkaException
 
     from streams.agents.commands import CommandRefused, NoAnswer
+    from streams.backtest.jobs import JobFailed
     from streams.backtest.log import NotFromHere
     from streams.backtest.sorting import Unordered
     from streams.config import ConfigError
@@ -109,7 +110,7 @@ def _exit_code(error: Exception) -> int | None:
             if cause.code() in FORBIDDEN:
                 return DENIED
             return UNAVAILABLE if is_silence(cause) else REFUSED
-        case WriteRefused() | OSError():
+        case JobFailed() | WriteRefused() | OSError():
             return REFUSED
     return None
 

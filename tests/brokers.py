@@ -248,7 +248,7 @@ def jars(name: str, pom: Path) -> Path:
     ESCALATIONS_TEST_NAME_JARS names; downloaded by Maven the first time. Raises Unavailable."""
     (version,) = re.findall(rf"<{name}\.version>(.+)</{name}\.version>", pom.read_text())
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    own = os.environ.get(f"ESCALATIONS_TEST_{name.upper()}_JARS")
+    own = os.environ.get(f"ESCALATIONS_TEST_{name.upper().replace('-', '_')}_JARS")
     folder = Path(own or cache / "escalation-paths" / f"{name}-{version}")
     if folder.is_dir():
         return folder

@@ -452,9 +452,11 @@ class Worker:
 
     async def _tell_silence(self) -> None:
         why = None
-        with suppress(BrokerUnavailable, KafkaException):
+        with suppress(BrokerUnavailable, KafkaException, TimeoutError):
             why = await self._in_thread(self._lacking_replicas)
-        log.warning("%s; waiting for it", why or "the broker does not answer")
+        # It may have answered while it was asked.
+        if self._silent:
+            log.warning("%s; waiting for it", why or "the broker does not answer")
 
     def _lacking_replicas(self) -> str | None:
         return lacking_replicas(self._connection.admin(), self._topics)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from streams.backtest.history import History
-from streams.backtest.replay import Replay
+from streams.backtest.replay import Replay, up_to
 from streams.core.entries import Happened
 from streams.core.escalation import Escalation
 from streams.core.rules import Rules
@@ -31,7 +31,7 @@ class Alone(History):
     ) -> Iterator[Escalation]:
         """As `Replay.run` on all that has been read. `advance` is told how many more changes that took;
         `watch` sees them on their way."""
-        return self.replayed.run(watch(_watched(self.changes, advance)), until)
+        return self.replayed.run(watch(up_to(until, _watched(self.changes, advance))), until)
 
 
 def _watched(changes: Iterable[Happened], advance: Callable[[int], None]) -> Iterator[Happened]:

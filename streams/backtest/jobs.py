@@ -47,8 +47,11 @@ _AHEAD = 64
 """Reports of one process that wait for those of the others."""
 
 
+_ENDED = "one of the processes that replay has ended, perhaps for want of memory; try it with --jobs 1"
+
+
 class JobFailed(Exception):
-    """One of the processes has ended; it has said why on standard error."""
+    """One of the processes has ended, as one does that the system has no memory left for."""
 
 
 class _Batch(msgspec.Struct, array_like=True):
@@ -256,7 +259,7 @@ class Jobs:
         except BrokenPipeError:
             # It may have said why before it ended.
             self._receive(self._pipes[number], _Read)
-            raise JobFailed("a process has ended") from None
+            raise JobFailed(_ENDED) from None
 
     def _receive(self, pipe: Connection, kind: type[T]) -> T:
         try:
@@ -264,7 +267,7 @@ class Jobs:
                 pipe.recv_bytes(), type=tuple[_Failed | None, msgspec.Raw]
             )
         except EOFError:
-            raise JobFailed("a process has ended") from None
+            raise JobFailed(_ENDED) from None
         if failed is not None:
             raise (Unordered if failed.unordered else OSError)(failed.text)
         return msgspec.msgpack.decode(content, type=kind)

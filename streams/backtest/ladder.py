@@ -16,10 +16,11 @@ Why an episode opened is not put into words here; who is told is decided as ever
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from streams.backtest.replay import up_to
 from streams.core.conditions import holds
 from streams.core.engine import step
 from streams.core.entries import Change, Happened, Reference
@@ -31,6 +32,8 @@ from streams.core.rules import Path, Rules
 from streams.core.tables import Tables
 from streams.core.timestamps import MINUTE, from_rfc3339, micros
 from streams.core.triggers.trigger import Now, Trigger
+
+T = TypeVar("T")
 
 NEVER = 1 << 62
 
@@ -163,10 +166,11 @@ class _Climber(msgspec.Struct):
     agreed: bool
 
 
-class Climb:
-    """Variants of `path`, one of `rules`, over a history, each record by itself."""
+class Climb(Generic[T]):
+    """Variants of `path`, one of `rules`, over a history, each record by itself: T is how it stands there."""
 
     def __init__(self, rules: Rules, path: Path) -> None:
+        self._climbers: dict[str, T] = {}
         self.tables = Tables()
         self.directory = Memory(rules.directory.among(self.tables))
         self._kind = path.about
@@ -175,29 +179,28 @@ class Climb:
         """What the variants decide, so much at a time as is about one record. As
         `streams.backtest.replay.replay`, but in the order of time for each record only."""
         at = None
-        for change in changes:
+        for change in up_to(until, changes):
             if isinstance(change, Reference):
                 self.tables.put(change, None)
                 continue
             at = micros(change.at)
-            if until is not None and at > until:
-                break
             if isinstance(change, Change) and change.record.partition(":")[0] == self._kind:
                 yield self.change(self.tables.resolved(change), at)
         last = at if until is None else until
         if last is not None:
-            yield from self.end(last)
+            for climber in self._climbers.values():
+                yield self._come_to(climber, last)
 
     def change(self, change: Change, at: int) -> list[Call]:
         """What is decided on a record until it changes at the moment `at`, and with that."""
         raise NotImplementedError
 
-    def end(self, at: int) -> Iterator[list[Call]]:
-        """What is decided on each record until the end."""
+    def _come_to(self, climber: T, at: int) -> list[Call]:
+        """What is decided on one record until time has come to `at`."""
         raise NotImplementedError
 
 
-class Ladder(Climb):
+class Ladder(Climb[_Climber]):
     """`variants` of one path of `rules`. sleeping: whether their deadlines are in their order for whatever
     record, each not before the one of the variant before it."""
 
@@ -207,11 +210,7 @@ class Ladder(Climb):
         self._rules = Rules(rules.document, (), self.directory, rules.feeds)
         self._sleeping = sleeping
         self._rungs: dict[int, Rules] = {}
-        self._climbers: dict[str, _Climber] = {}
         self._where = self._paths[0].where
-
-    def end(self, at: int) -> Iterator[list[Call]]:
-        return (self._come_to(climber, at) for climber in self._climbers.values())
 
     def change(self, change: Change, at: int) -> list[Call]:
         climber = self._climbers.get(change.record)
@@ -240,7 +239,6 @@ class Ladder(Climb):
         return calls + self._by_number(climber, decisions)
 
     def _come_to(self, climber: _Climber, at: int) -> list[Call]:
-        """Let time come to `at` for one record."""
         self._wake(climber, at)
         record = climber.record
         if record.due is None or record.due > at:

@@ -9,7 +9,7 @@ told and what becomes of the record are decided there as ever.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ class _Climber(msgspec.Struct, gc=False):
     due: int = NEVER
 
 
-class PlainLadder(Climb):
+class PlainLadder(Climb[_Climber]):
     """`variants` of one plain path of `rules`, in the order of their deadlines for whatever record."""
 
     def __init__(self, rules: Rules, variants: Sequence[Path]) -> None:
@@ -65,7 +65,6 @@ class PlainLadder(Climb):
         # What a change makes of a record does not depend on paths, but for the facts that they look back on.
         self._rules = Rules(rules.document, (), self.directory, rules.feeds)
         self._rules.tracked = Rules(rules.document, (self._path,), self.directory, rules.feeds).tracked
-        self._climbers: dict[str, _Climber] = {}
 
     def change(self, change: Change, at: int) -> list[Call]:
         climber, before = self._climbers.get(change.record), None
@@ -81,9 +80,6 @@ class PlainLadder(Climb):
         if before is None or any(_value(before, name) != _value(record, name) for name in self._path.reads):
             self._judge(climber, at)
         return calls
-
-    def end(self, at: int) -> Iterator[list[Call]]:
-        return (self._come_to(climber, at) for climber in self._climbers.values())
 
     def _judge(self, climber: _Climber, at: int) -> None:
         """See for which variants the condition holds now that the record is another: the first ones."""
@@ -109,7 +105,6 @@ class PlainLadder(Climb):
         climber.due = min(rung.due for rung in rungs)
 
     def _come_to(self, climber: _Climber, to: int) -> list[Call]:
-        """What is decided on one record until time has come to `to`."""
         calls: list[Call] = []
         if climber.due > to:
             return calls

@@ -1,6 +1,7 @@
 """Replay: a history through the core, faster than time."""
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Protocol
 
 from streams.backtest.states import States
@@ -50,13 +51,11 @@ class Replay:
         Time runs on to `until` (microseconds) after the last change; by default it ends with it.
         Changes after `until` are not taken.
         """
-        for change in changes:
+        for change in up_to(until, changes):
             if isinstance(change, Reference):
                 yield from self.refer(change)
                 continue
             at = micros(change.at)
-            if until is not None and at > until:
-                break
             # What is due by now is due everywhere before anything new happens, so that escalations
             # come out in the order of time.
             yield from self.come_to(at)
@@ -101,6 +100,14 @@ class Replay:
         for _, error in partition.troubles:
             raise error
         return decisions
+
+
+def up_to(until: int | None, changes: Iterable[Happened]) -> Iterable[Happened]:
+    """Those of `changes`, in the order of time, that a replay to `until` (microseconds; None is the end)
+    takes."""
+    if until is None:
+        return changes
+    return takewhile(lambda each: isinstance(each, Reference) or micros(each.at) <= until, changes)
 
 
 def replay(

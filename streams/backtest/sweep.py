@@ -7,7 +7,7 @@ longer_than_similar=80%,90%,95%   these
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from typing import Any
@@ -16,8 +16,9 @@ import msgspec
 
 from streams.core.document import Node, Problems
 from streams.core.rules import Path, Rules, read_rules
-from streams.core.spans import read_span
+from streams.core.spans import Span, read_span
 from streams.core.timestamps import MINUTE
+from streams.core.triggers.stage import LongerThanSimilar
 
 MOST = 200
 """How many values, or pairs of them, one sweep may have."""
@@ -68,13 +69,30 @@ def variants(rules: Rules, name: str, sweeps: list[Sweep]) -> list[Variant]:
     return [Variant(values, _variant(rules, name, sweeps, values)) for values in combined]
 
 
-def only_moves_deadline(sweeps: list[Sweep], path: Path) -> bool:
-    """Whether all that the threshold of `path` does is that a longer span makes a later deadline, which
+def only_moves_deadline(sweeps: list[Sweep], tried: Sequence[Variant]) -> bool:
+    """Whether all that the threshold of a path does is that a longer span makes a later deadline, which
     follows from a record as it is."""
-    if len(sweeps) != 1 or path.trigger.remembers:
+    if len(sweeps) != 1:
         return False
     key = sweeps[0].key
-    return key in (("in_stage",), ("untouched",), ("target",)) or (len(key) == 2 and key[0] == "target")
+    moves = key in (("in_stage",), ("untouched",), ("target",)) or (len(key) == 2 and key[0] == "target")
+    return moves and in_order([each.path for each in tried])
+
+
+def in_order(paths: Sequence[Path]) -> bool:
+    """Whether of paths that differ in one span alone the one with the longer span has the later deadline,
+    which follows from a record as it is."""
+    if any(path.trigger.remembers or isinstance(path.trigger, LongerThanSimilar) for path in paths):
+        return False
+    # Two working days end before thirty hours, or after them: that depends on the day.
+    return len({tuple((span.working, span.days > 0) for span in spans(path)) for path in paths}) == 1
+
+
+def spans(path: Path) -> list[Span]:
+    """The spans of a path that only waits for the end of one."""
+    trigger: Any = path.trigger
+    targets = getattr(trigger, "targets", None)
+    return [trigger.span] if targets is None else targets.spans()
 
 
 def _variant(rules: Rules, name: str, sweeps: list[Sweep], values: tuple[Any, ...]) -> Path:

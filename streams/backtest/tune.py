@@ -19,9 +19,9 @@ import msgspec
 from streams.backtest.ladder import Call, Ladder, numbered, with_number
 from streams.backtest.outcomes import Bad
 from streams.backtest.plain_ladder import PlainLadder, is_plain
-from streams.backtest.replay import replay
+from streams.backtest.replay import replay, up_to
 from streams.backtest.scores import Births, Period, Tally, Verdict, verdict
-from streams.backtest.sweep import Variant
+from streams.backtest.sweep import Variant, spans
 from streams.core.entries import Change, Happened
 from streams.core.escalation import CALLS
 from streams.core.rules import Path, Rules
@@ -69,7 +69,7 @@ def sweep(
         order.sort(key=lambda number: _length(variants[number].path))
     paths = [variants[number].path for number in order]
     ordered = [[of_period[number] for number in order] for of_period in tallies]
-    for calls in decided(rules, paths, _born(changes, births), until, sleeping=sleeping):
+    for calls in decided(rules, paths, _born(up_to(until, changes), births), until, sleeping=sleeping):
         if not calls:
             continue
         created = births.created[calls[0].record]
@@ -121,12 +121,10 @@ def decided(
             yield [Call.of(numbered(each), each)]
 
 
-def _length(path: Path) -> Any:
+def _length(path: Path) -> tuple[int, int]:
     """By which paths that differ in one span alone are in the order of their deadlines."""
-    trigger: Any = path.trigger
-    targets = getattr(trigger, "targets", None)
-    spans = [trigger.span] if targets is None else targets.spans()
-    return sum(span.micros for span in spans), sum(span.days for span in spans)
+    found = spans(path)
+    return sum(span.micros for span in found), sum(span.days for span in found)
 
 
 class Answers(msgspec.Struct, frozen=True):

@@ -68,7 +68,7 @@ def command(
     from streams.backtest.compare import as_json as in_json
     from streams.backtest.compare_report import show
     from streams.backtest.history import History
-    from streams.backtest.replay import replay
+    from streams.backtest.replay import replay, up_to
     from streams.backtest.scores import Period, Scores
     from streams.config import load
     from streams.progress import counted
@@ -93,7 +93,8 @@ def command(
             known = [(outcome, each.bad) for outcome, each in found]
             scores, calls = Scores(config.rules, known, Period(since, score_until)), Calls()
             changes = counted(history.changes, "replaying", len(history.changes), quiet=piped)
-            for _ in calls.keep(scores.count(replay(config.rules, scores.watch(changes), until))):
+            watched = scores.watch(up_to(until, changes))
+            for _ in calls.keep(scores.count(replay(config.rules, watched, until))):
                 pass
             replays.append((calls, scores))
             if config is new:

@@ -112,7 +112,7 @@ def command(
         found[0][1].bad if found else None,
         births,
         until=until,
-        sleeping=only_moves_deadline(sweeps, tried[0].path),
+        sleeping=only_moves_deadline(sweeps, tried),
     )
     chosen = answers(swept[0], most, recall)
     if as_json:

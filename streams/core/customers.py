@@ -46,7 +46,6 @@ def of(change: Change) -> Change | None:
         record=f"{KIND}:{customer}",
         op=op,
         feed=f"{change.feed}/{change.record}",
-        unordered=False,
         fields={"issue": change.record, **fields},
         said=None,
     )

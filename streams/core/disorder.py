@@ -33,10 +33,13 @@ def is_overtaken(record: Record | None, change: Change) -> bool:
     be put in its place."""
     if record is None or record.recent is None or not change.unordered:
         return False
-    reach, changes = record.recent.reach, record.recent.changes
+    reach = record.recent.reach
     if reach is not None and micros(change.at) <= reach:
         return False
-    return not any(each.feed == change.feed and each.order == change.order for each in changes)
+    mine = [each for each in record.recent.changes if each.feed == change.feed]
+    taken_before = any(each.order == change.order for each in mine)
+    # Where those that overtook it are kept no more, nobody knows its place.
+    return not taken_before and any(_is_later(each, change) for each in mine)
 
 
 def insert(
@@ -73,10 +76,13 @@ def _recent(record: Record | None) -> Recent:
 
 
 def _is_later(one: Change, other: Change) -> bool:
-    """Whether `one` happened after `other`."""
+    """Whether `one` happened after `other`, which is new."""
     if one.feed == other.feed and one.order is not None and other.order is not None:
         return one.order > other.order
-    return (one.at, one.feed) > (other.at, other.feed)
+    if one.at == other.at:
+        # Of feeds with an order, what comes is the latest: such as a row that a record has waited for.
+        return other.unordered and one.feed > other.feed
+    return one.at > other.at
 
 
 def _fold(base: Record | None, changes: Iterable[Change], tracked: Tracked) -> Record:

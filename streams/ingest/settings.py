@@ -34,7 +34,6 @@ WINDOW_SECONDS = 300.0
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KINDS = ("zendesk", "hubspot", "hmac-sha256", "token")
 _REMEDY = "Write zendesk, {hubspot: v3, url: URL}, {hmac-sha256: HEADER} or {token: HEADER}"
 

@@ -171,7 +171,7 @@ def recheck(admin: AdminClient, topics: Topics, timeout: float = 15.0) -> None:
 def lacking_replicas(admin: AdminClient, topics: Topics, timeout: float = 5.0) -> str | None:
     """Why a write is not taken, where a partition has fewer replicas in sync than one takes; else None.
 
-    Blocks for up to `timeout` seconds a call. Raises KafkaException.
+    Blocks for up to `timeout` seconds a call. Raises KafkaException, or TimeoutError without an answer.
     """
     names = [topic.name for topic in topics.all()]
     present = admin.list_topics(timeout=timeout).topics

@@ -338,6 +338,12 @@ def test_the_limit_rises_until_what_a_backtest_comes_to_is_bearable(tmp_path: Pa
     assert worst_week(usual_one, 1) == bearable["usual_worst_week"] > 4
 
 
+def test_what_is_worth_less_than_nothing_is_a_failure_all_the_same(tmp_path: Path) -> None:
+    """A refund, say."""
+    write(tmp_path, [*usual(value="10"), *ticket(900, 50, 20, value="-500")])
+    assert audit(tmp_path)["start_with"] is not None
+
+
 def test_where_no_limit_is_bearable_it_says_so(tmp_path: Path) -> None:
     """However often they ask for it, all of them have written more often."""
     rows = [

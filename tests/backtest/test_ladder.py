@@ -68,6 +68,10 @@ PATHS: dict[str, tuple[dict[str, Any], str]] = {
         "in_stage=1h..4d/20",
     ),
     "a long chain, and pauses": ({"when": {**CLOCK, "calendar": "desk"}, "steps": CHAIN}, "else=1h..30h/25"),
+    "working and elapsed": (
+        {"when": {"untouched": "2h", "calendar": "desk"}},
+        "untouched=1d,2 working days,20h,8 working hours,3d,3 working days",
+    ),
     "first step waits": (
         {"when": {"untouched": "2h"}, "steps": WAITING, "give_up": "2d"},
         "untouched=1h..4d/20",
@@ -119,8 +123,8 @@ def test_each_variant_decides_what_it_decides_alone(name: str, seed: int, tmp_pa
     sweeps = [read_sweep(over, rules.document["paths"]["slow"]["when"])]
     tried = variants(rules, "slow", sweeps)
     until = from_rfc3339("2026-04-20T00:00:00Z")
-    sleeping = only_moves_deadline(sweeps, tried[0].path)
-    assert sleeping == (name not in ("it remembers", "similar"))
+    sleeping = only_moves_deadline(sweeps, tried)
+    assert sleeping == (name not in ("it remembers", "similar", "working and elapsed"))
     assert is_plain(tried[0].path) == (name not in LINGERING)
     swept = decided(rules, [each.path for each in tried], changes, until, sleeping=sleeping)
     got = [Counter[tuple[Any, ...]]() for _ in tried]

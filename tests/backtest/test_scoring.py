@@ -137,6 +137,25 @@ def test_several_processes_score_byte_for_byte_as_one_does(
     assert done.err == "One process: the report looks through the history again for what was missed.\n"
 
 
+def test_what_begins_after_the_end_is_no_miss(tmp_path: Path) -> None:
+    """Whoever counts: one process, two, or a sweep. The second ticket goes wrong as the first has."""
+    history = []
+    for day, ticket in enumerate(("first", "later"), 2):
+        for seq, hour in enumerate((9, 20)):
+            row = rows(1)[0] | {"id": ticket, "priority": "high", "status": ("open", "closed")[seq]}
+            moments = {"opened": f"2026-03-0{day}T09:00:00Z", "changed": f"2026-03-0{day}T{hour:02}:00:00Z"}
+            history.append(row | moments | {"seq": str(seq), "missed": "yes"})
+    write(tmp_path, history)
+    told = ("--feed", "tickets", "tickets.csv", "--until", "2026-03-03T00:00:00Z", "--json")
+    for more in ((), ("--jobs", "2")):
+        done = json.loads(escalations("backtest", *told, *more, cwd=tmp_path).out)
+        outcome = done["scores"]["slow"]["outcomes"]["missed"]
+        assert [each["record"] for each in outcome["missed"]] == ["ticket:first"]
+    done = json.loads(escalations("tune", "--path", "slow", "--over", "else=1h,2h", *told, cwd=tmp_path).out)
+    (period,) = done["periods"].values()
+    assert [row["recall"]["of"] for row in period["rows"]] == [1, 1]
+
+
 def test_who_acts_before_the_record_is_closed(tmp_path: Path) -> None:
     """Both are over the target after 60 hours; somebody touches the second before it is closed."""
     history = []

@@ -110,7 +110,7 @@ def measure_sweep(name: str, over: str) -> dict[str, Any]:
     started = time.process_time()
     escalations = sum(1 for _ in replay(alone, changes))
     replayed = time.process_time()
-    sleeping = only_moves_deadline(sweeps, tried[0].path)
+    sleeping = only_moves_deadline(sweeps, tried)
     sweep(rules, tried, changes, [Period(None, None)], None, Births(), sleeping=sleeping)
     ended = time.process_time()
     return {

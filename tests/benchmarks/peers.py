@@ -144,7 +144,7 @@ def measure(
 
 
 def _difference(told: Counter[Told], expected: Counter[Told]) -> str:
-    """None is empty."""
+    """How the two differ, for people; empty where they do not."""
     missing, surplus = expected - told, told - expected
     if not missing and not surplus:
         return ""

@@ -142,6 +142,8 @@ def soak(connection: Connection, folder: Path, minutes: float, rate: int, record
             watch.listen(SAMPLE_SECONDS)
             if process.poll() is not None:
                 raise SystemExit(f"the worker has ended with exit code {process.returncode}")
+            if not load.is_alive():
+                raise SystemExit("the load has ended")
             late = watch.since()
             yield Sample(
                 round((now + SAMPLE_SECONDS) / 60, 2),
@@ -195,6 +197,8 @@ def main() -> None:
     parser.add_argument("--chart", type=Path, help="draw both into this file (.svg or .png)")
     parser.add_argument("--json", action="store_true", help="each sample as a line of JSON")
     arguments = parser.parse_args()
+    if 60 * arguments.minutes < 5 * SAMPLE_SECONDS:
+        parser.error(f"it takes five samples: --minutes {5 * SAMPLE_SECONDS / 60:.2g} or more")
     logging.basicConfig(level=logging.ERROR)
     samples: list[Sample] = []
     broker = start_broker()

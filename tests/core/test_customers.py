@@ -1,6 +1,6 @@
 """What the changes of tickets and interactions say about the customers they belong to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -131,6 +131,15 @@ def test_a_repeat_counts_once_and_an_issue_does_not_hide_another() -> None:
     later = change(9, WROTE)
     customer = fold(later, change(2, WROTE, record="ticket:8"), later, change(2, WROTE, record="ticket:8"))
     assert len(customer.visits) == 2
+
+
+def test_a_message_that_comes_late_counts_where_its_feed_has_no_order() -> None:
+    messages = [
+        change(number, WROTE, at=AT + timedelta(minutes=number), unordered=True) for number in (1, 3, 2)
+    ]
+    assert [each.at for each in fold(*messages).visits] == [
+        micros(AT + timedelta(minutes=number)) for number in (1, 2, 3)
+    ]
 
 
 def test_a_customer_outlives_a_deleted_issue() -> None:

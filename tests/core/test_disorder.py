@@ -119,6 +119,21 @@ def test_what_too_many_have_overtaken_is_dropped_where_its_feed_has_told_more() 
     assert len(before.recent.changes) == KEPT
 
 
+def test_what_has_gone_beyond_all_that_is_kept_is_no_news_again() -> None:
+    """Where tokens and moments disagree, an old token may come with a late moment."""
+
+    def told(feed: str, order: int, minutes: int, stage: str) -> Change:
+        (made,) = scattered(
+            written([(timedelta(minutes=minutes), feed, "upsert", {"stage": stage}, None, None)])
+        )
+        return msgspec.structs.replace(made, order=(order,))
+
+    latest = told("a", 10, 1, "new")
+    others = [told("b", number, 2 + number, "open") for number in range(KEPT)]
+    before = known([latest, *others])
+    assert known([latest, *others, told("a", 9, 60, "old"), latest]) == before
+
+
 def test_the_stage_is_as_old_as_it_is() -> None:
     """And not as old as the change that came first."""
     stages = [(timedelta(days=1), "crm", "upsert", {"stage": stage}, None, None) for stage in "abbab"]

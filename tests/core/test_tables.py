@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,21 @@ def test_a_row_that_comes_late_ends_what_should_not_have_been(log: Log) -> None:
     log.row(8.6, "stages", "9", label="Won")
     assert log.record.status == "closed"
     assert [event for _, event, _ in log.told("stalled")] == ["opened", "resolved"]
+
+
+@pytest.mark.parametrize("feed", ["deals", "tickets"])
+def test_a_row_that_comes_late_holds_for_a_feed_without_order(log: Log, feed: str) -> None:
+    """Whichever of the two has the name that comes first."""
+
+    def told(days: float, order: int, **fields: Any) -> None:
+        made = change(order, START + timedelta(days=days), fields)
+        log.fold(msgspec.structs.replace(made, feed=feed, order=(order,), unordered=True))
+
+    told(1, 2, stage="17")
+    log.row(3, "stages", "17", label="Negotiation")
+    assert log.record.stage == "Negotiation"
+    told(0, 1, stage="9", color="red")
+    assert (log.record.stage, log.record.fields["color"]) == ("Negotiation", "red")
 
 
 def test_a_record_that_has_gone_on_waits_no_more(log: Log) -> None:

@@ -54,7 +54,7 @@ class Audit:
         unnoticed, the median and the worst of that, what the records were worth by currency, and the
         worst of them. `coverage`: as `Coverage` has it. `start_with`: the proposal and what it would have
         come to on this history, None where none keeps to `max_per_recipient_week`; then `least_worst_week`
-        is what the one that tells least comes to, None where none tells anything.
+        is what the one that tells least comes to, None where none would have told anybody in time.
         """
         numbers = self.summary.as_json()
         return {
@@ -140,14 +140,14 @@ def audit(
         with_customers = derive and rules.about(customers.KIND)
         return watched(_with_customers(history.changes) if with_customers else history.changes)
 
-    tried, start, best = [], None, (0.0, -1)
+    tried, start, best = list[Bearable](), None, None
     for each in found:
         remedy = each.remedy(look.end)
         proposals = propose(each.about, remedy, rules, missing or {})
         with_it = partial(changes_for, proposals[0].rules(rules))
         tried.append(bearable(proposals, rules, with_it, until, most))
         told = _told(remedy.findings, tried[-1].first, look.end, usual)
-        if tried[-1].proposal is not None and told > best:
+        if told is not None and (best is None or told > best):
             start, best = tried[-1], told
     proposal = None if start is None else start.proposal
     proposed = rules if proposal is None else proposal.rules(rules)
@@ -194,17 +194,18 @@ def _ranked(found: Iterable[Found], end: int, usual: str | None) -> list[Found]:
 
 def _told(
     findings: Iterable[Finding], first: Mapping[str, int], end: int, usual: str | None
-) -> tuple[float, int]:
+) -> tuple[float, int] | None:
     """Of the failures that a path would have told of before they were over, by when it would `first` have
-    told of each record: what was at stake in the `usual` currency, and the time that was left."""
-    value, left = 0.0, 0
+    told of each record: what was at stake in the `usual` currency, and the time that was left. None where it
+    would have told of none."""
+    value, left = 0.0, list[int]()
     for each in findings:
-        at, over = first.get(each.record.key), end if each.over is None else each.over
-        if at is not None and at < over:
-            left += over - max(at, each.noticeable)
+        at = first.get(each.record.key)
+        if at is not None and (each.over is None or at < each.over):
+            left.append((end if each.over is None else each.over) - max(at, each.noticeable))
             if each.record.currency == usual:
                 value += each.record.value or 0.0
-    return value, left
+    return (value, sum(left)) if left else None
 
 
 def _distinct(found: Iterable[Found]) -> list[Found]:

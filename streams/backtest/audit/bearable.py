@@ -9,11 +9,10 @@ import msgspec
 
 from streams.backtest.audit.start import Proposal
 from streams.backtest.scores import Births, Period, Tally
-from streams.backtest.sweep import Variant
+from streams.backtest.sweep import Variant, in_order
 from streams.backtest.tune import sweep
 from streams.core.entries import Happened
-from streams.core.rules import Path, Rules
-from streams.core.triggers.stage import LongerThanSimilar
+from streams.core.rules import Rules
 
 
 class Bearable(msgspec.Struct, frozen=True):
@@ -60,11 +59,6 @@ def _tallies(
         None,
         Births(),
         until=until,
-        sleeping=_only_moves_deadline(variants[0].path),
+        sleeping=in_order([each.path for each in variants]),
     )
     return [row.tally for row in rows]
-
-
-def _only_moves_deadline(path: Path) -> bool:
-    """Whether a higher limit does nothing but make a deadline later, which follows from a record as it is."""
-    return not (path.trigger.remembers or isinstance(path.trigger, LongerThanSimilar))

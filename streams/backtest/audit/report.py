@@ -113,10 +113,10 @@ def _coverage(coverage: Mapping[str, Any]) -> list[str]:
 def _no_start(numbers: Mapping[str, Any]) -> str:
     most, least = numbers["max_per_recipient_week"], numbers["least_worst_week"]
     if least is None:
-        return "No path to start with: none that could be proposed would have told anybody anything."
+        return "No path to start with: none that could be proposed would have told anybody in time."
     return (
-        f"No path to start with: with every limit somebody would be told more than {most:,} times in the "
-        f"worst week, {least:,} times at the least. See what --max-per-recipient-week {least} gives."
+        f"No path to start with: where one helps, somebody would be told more than {most:,} times "
+        f"in the worst week, {least:,} times at the least. See what --max-per-recipient-week {least} gives."
     )
 
 
