@@ -5,7 +5,6 @@ import os
 from typing import Any
 
 import fastavro
-import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -21,8 +20,8 @@ from streams.feeds.debezium.values import DebeziumValues
 from streams.feeds.formats import read_feed
 from streams.feeds.mapping import read_mapping
 from streams.feeds.registry import Schema, SchemaRegistry
+from tests.feeds.fuzz import RECORD, ROW, check, mutated, odd, places, replaced, spliced
 from tests.feeds.test_debezium_avro import DECIMAL, envelope, event
-from tests.feeds.test_fuzz import RECORD, ROW, anything, check, places, replaced
 from tests.registry import avro, framed
 
 INPUTS = int(os.environ.get("FUZZ") or 300)
@@ -97,23 +96,20 @@ SAMPLES: list[Any] = [
 ]
 WORDS = "mysql mariadb sqlserver incremental true b.000003 ٣ ² 0000002b:00000430:0003 1795418456434437 d"
 # Hypothesis reduces by size, and such numbers are large at once.
-odd = st.sampled_from([*WORDS.split(), "9" * 400, -1, 0, 2**63, 2**64 - 1, 1.5, "\ud7ff"]) | anything
+anything = odd([*WORDS.split(), "9" * 400, -1, 0, 2**63, 2**64 - 1, 1.5, "\ud7ff"])
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> bytes:
+def mutations(draw: st.DrawFn) -> bytes:
     """A sample with some values replaced, some keys doubled, some numbers enormous, some bytes changed."""
-    value = draw(st.sampled_from(SAMPLES))
-    for _ in range(draw(st.integers(0, 3))):
-        value = replaced(value, draw(st.sampled_from(places(value))), draw(odd))
-    encoded = orjson.dumps(value)
+    encoded = mutated(draw, SAMPLES, anything, least=0)
     match draw(st.integers(0, 5)):
         case 0:
-            return _spliced(draw, encoded)
+            return spliced(draw, encoded)
         case 1:
             # The same key twice, the second with anything in it.
             key = draw(st.sampled_from([b"op", b"after", b"source", b"payload", b"id", b"data"]))
-            return encoded.replace(b"{", b'{"' + key + b'":' + orjson.dumps(draw(odd)) + b",", 1)
+            return encoded.replace(b"{", b'{"' + key + b'":' + orjson.dumps(draw(anything)) + b",", 1)
         case 2:
             number = draw(st.sampled_from([b"9" * 25, b"-" + b"9" * 4500, b"1e400", b"NaN", b"0" * 30]))
             return encoded.replace(
@@ -124,16 +120,11 @@ def mutated(draw: st.DrawFn) -> bytes:
     return encoded
 
 
-def _spliced(draw: st.DrawFn, encoded: bytes) -> bytes:
-    cut = draw(st.integers(0, len(encoded)))
-    return encoded[:cut] + draw(st.binary(max_size=4)) + encoded[cut + draw(st.integers(0, 4)) :]
-
-
 keys = st.none() | st.binary(max_size=20) | anything.map(orjson.dumps) | st.just(b'{"id":7}')
 headers = st.lists(
     st.tuples(
         st.sampled_from(["op", "at_us", "row", "__value_schema_id"]),
-        st.none() | st.binary(max_size=18) | odd.map(orjson.dumps),
+        st.none() | st.binary(max_size=18) | anything.map(orjson.dumps),
     ),
     max_size=3,
 )
@@ -141,19 +132,7 @@ timestamps = st.none() | st.integers(0, 2**62)
 
 
 def attempt(name: str, key: bytes | None, value: bytes | None, more: Any, at: int | None) -> None:
-    check(_WithHeaders(FEEDS[name], tuple(more)), key, value, at)
-
-
-class _WithHeaders:
-    """`feed`, whose messages all have these headers."""
-
-    def __init__(self, feed: Feed, headers: tuple[tuple[str, bytes | None], ...]) -> None:
-        self.name, self.topic, self.kinds, self.rows = feed.name, feed.topic, feed.kinds, feed.rows
-        self._feed = feed
-        self._headers = headers
-
-    def decode(self, message: Message) -> Any:
-        return self._feed.decode(msgspec.structs.replace(message, headers=self._headers))
+    check(FEEDS[name], Message("t", 0, 1, key, value, at, tuple(more)))
 
 
 @pytest.mark.parametrize("name", FEEDS)
@@ -169,7 +148,7 @@ def test_random_bytes(name: str) -> None:
 @pytest.mark.parametrize("name", FEEDS)
 def test_mutated_samples(name: str) -> None:
     @settings(max_examples=INPUTS)
-    @given(keys, mutated(), headers, timestamps)
+    @given(keys, mutations(), headers, timestamps)
     def holds(key: bytes | None, value: bytes, more: Any, at: int | None) -> None:
         attempt(name, key, value, more, at)
 
@@ -219,14 +198,14 @@ WRITTEN = framed(
 def mutated_avro(draw: st.DrawFn) -> bytes:
     value = WRITTEN
     for _ in range(draw(st.integers(0, 3))):
-        value = _spliced(draw, value)
+        value = spliced(draw, value)
     return value
 
 
 @settings(max_examples=INPUTS)
 @given(keys, mutated_avro())
 def test_mutated_avro(key: bytes | None, value: bytes) -> None:
-    check(AVRO_FEED, key, value, 1)
+    check(AVRO_FEED, Message("t", 0, 1, key, value, 1))
 
 
 MAPPING = read_mapping(Node({**SILENT, **TIMES, "value": "arr"}), DebeziumValues())
