@@ -16,6 +16,9 @@ from streams.log.reader import FETCH_WAIT_MS, NO_GROUP, SILENCE_SECONDS, rounds
 from streams.log.store import Store
 from streams.log.topics import topic_id
 
+_AT_ONCE = 20_000
+"""So much of the changelog is held twice while it is read, once for the local store."""
+
 _NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
@@ -67,25 +70,30 @@ class Table:
             values, start = {}, 0
         self._store.belongs_to = changelog
         news: dict[bytes, bytes | None] = {}
+        position = start
         consumer.assign([TopicPartition(self._topic, self._partition, start or OFFSET_BEGINNING)])
         for messages in rounds(consumer):
             for message in messages:
                 if message.error() is None:
                     news[message.key()] = message.value()
+                    position = message.offset() + 1
                 elif message.offset() >= end:
-                    return self._bring_forward(values, news, message.offset())
+                    self._bring_forward(values, news, message.offset())
+                    return values
+            if len(news) >= _AT_ONCE:
+                self._bring_forward(values, news, position)
+                news = {}
         raise AssertionError("the rounds do not end by themselves")
 
     def _bring_forward(
         self, values: dict[bytes, bytes], news: Mapping[bytes, bytes | None], position: int
-    ) -> dict[bytes, bytes]:
+    ) -> None:
         self._store.write(news, position)
         for key, value in news.items():
             if value is None:
                 values.pop(key, None)
             else:
                 values[key] = value
-        return values
 
     def produce(self, producer: TransactionalProducer, values: Mapping[bytes, bytes]) -> "Written":
         """Add `values` to the producer's open transaction."""

@@ -1,9 +1,10 @@
 """A constant load for a while: does memory stay flat, and does lateness?
 
-    python -m tests.benchmarks.soak [--minutes 20] [--rate 200] [--records 10000] [--chart OUT.svg] [--json]
+    python -m tests.benchmarks.soak [--minutes 20] [--rate 200] [--records 10000] [--chart OUT.svg]
 
 One worker, `escalations run`, gets so many changes a second of as many deals, in real time, over and over.
-Each change moves its deal to another stage, and one in ten has its amount cross a threshold, up or down.
+Of a hundred deals so many are `moving`: each change moves them to another stage, and every tenth of them has
+its amount cross a threshold, up or down. Nothing comes of the others, which stay in a stage nobody watches.
 Two paths: `crossed` follows from a change and is due when that is; `stalled` is due a while after it,
 where nothing else happens. So what both tell is late by
 
@@ -56,7 +57,11 @@ people: {anna: {id: 1, manager: dora}, dora: }
 fallback: dora
 paths:
   crossed: {about: deal, when: {value: {crosses: 100_000 EUR}}, steps: [{notify: owner}]}
-  stalled: {about: deal, when: {in_stage: ${stalled}s}, steps: [{notify: owner}]}
+  stalled:
+    about: deal
+    where: {stage: {not: idle}}
+    when: {in_stage: ${stalled}s}
+    steps: [{notify: owner}]
 live: {tick: 0.1s, prefix: $name., app: $name}
 """
 SAMPLE_SECONDS = 10.0
@@ -78,10 +83,10 @@ class Sample:
 class Load(threading.Thread):
     """Writes the changes of each moment at that moment."""
 
-    def __init__(self, connection: Connection, topic: str, rate: int, records: int) -> None:
+    def __init__(self, connection: Connection, topic: str, rate: int, records: int, moving: int) -> None:
         super().__init__(daemon=True)
         self._producer = PlainProducer(connection)
-        self._topic, self._rate, self._records = topic, rate, records
+        self._topic, self._rate, self._records, self._moving = topic, rate, records, moving
         self.stopped = threading.Event()
 
     def run(self) -> None:
@@ -94,12 +99,13 @@ class Load(threading.Thread):
     def _change(self, number: int) -> dict[str, Any]:
         turn, key = divmod(number, self._records)
         at = time.time_ns() // 1000
+        moves = key % 100 < self._moving
         # Up in one turn and down in the next.
-        big = key % 10 == 0 and turn % 2 == 1
+        big = moves and key // 100 % 10 == 0 and turn % 2 == 1
         row = {
             "id": key,
             "owner": 1,
-            "stage": f"stage-{turn % 4}",
+            "stage": f"stage-{turn % 4}" if moves else "idle",
             "amount": 150_000 if big else 50_000,
             "updated_at": rfc3339(at),
         }
@@ -125,7 +131,9 @@ class Lateness(Watch):
         return late
 
 
-def soak(connection: Connection, folder: Path, minutes: float, rate: int, records: int) -> Iterator[Sample]:
+def soak(
+    connection: Connection, folder: Path, minutes: float, rate: int, records: int, moving: int
+) -> Iterator[Sample]:
     name = f"soak-{uuid.uuid4().hex[:6]}"
     config = folder / "escalations.yaml"
     # Half of the time until a deal's next turn: each is late once in a turn.
@@ -133,7 +141,7 @@ def soak(connection: Connection, folder: Path, minutes: float, rate: int, record
     config.write_text(Template(CONFIG).substitute(name=name, stalled=stalled))
     create_topics(connection, f"{name}.public.deal", f"{name}.escalations")
     watch = Lateness(connection, f"{name}.escalations")
-    load = Load(connection, f"{name}.public.deal", rate, records)
+    load = Load(connection, f"{name}.public.deal", rate, records, moving)
     worker = [sys.executable, "-m", "streams", "run", "--broker", connection.address]
     with running([*worker, "-c", config, "--data", folder / "data"], folder / "worker.log") as process:
         load.start()
@@ -194,6 +202,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="how long [%(default)s]")
     parser.add_argument("--rate", type=int, default=200, help="changes a second [%(default)s]")
     parser.add_argument("--records", type=int, default=10_000, help="deals they are about [%(default)s]")
+    parser.add_argument("--moving", type=int, default=100, help="of a hundred of them [%(default)s]")
     parser.add_argument("--chart", type=Path, help="draw both into this file (.svg or .png)")
     parser.add_argument("--json", action="store_true", help="each sample as a line of JSON")
     arguments = parser.parse_args()
@@ -204,7 +213,7 @@ def main() -> None:
     broker = start_broker()
     try:
         with tempfile.TemporaryDirectory(prefix="escalations-soak-") as folder:
-            options = arguments.minutes, arguments.rate, arguments.records
+            options = arguments.minutes, arguments.rate, arguments.records, arguments.moving
             for sample in soak(Connection(broker.address), Path(folder), *options):
                 samples.append(sample)
                 if arguments.json:

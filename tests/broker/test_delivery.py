@@ -25,7 +25,7 @@ from streams.feeds import Message
 from streams.feeds.csv import CsvFeed, read_feed
 from streams.log.connection import Connection
 from streams.log.producer import Fenced, PlainProducer, TransactionalProducer, WriteRefused
-from streams.log.reader import read_to_end
+from streams.log.reader import read_to_end, rounds
 from streams.log.store import Store, StoreInUse
 from streams.log.table import Table
 from streams.log.topics import Topics, ensure
@@ -484,6 +484,31 @@ def test_a_recovery_reads_only_what_the_local_store_does_not_have(place: Place) 
     store.write({b"ticket:0001": b"only here"}, store.position)
     store.close()
     assert place.table().recover() == values | {b"ticket:0001": b"only here"}
+
+
+def test_a_recovery_that_dies_goes_on_where_it_was(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(place)
+    sizes: list[int] = []
+
+    def small(consumer: Any) -> Iterator[list[Any]]:
+        for messages in rounds(consumer):
+            for start in range(0, len(messages), 50):
+                sizes.append(len(messages[start : start + 50]))
+                if sum(sizes) == 500:
+                    raise ZeroDivisionError
+                yield messages[start : start + 50]
+
+    monkeypatch.setattr("streams.log.table.rounds", small)
+    monkeypatch.setattr("streams.log.table._AT_ONCE", 100)
+    with pytest.raises(ZeroDivisionError):
+        place.table("lost").recover()
+    place.close()
+    sizes.append(1)
+    assert place.table("lost").recover() == VALUES
+    place.close()
+    assert place.table("lost").recover() == VALUES
+    # What the store had by then, 400 of them, was not read again.
+    assert sum(sizes) - 501 < len(VALUES) - 350
 
 
 def test_values_that_were_not_committed_are_not_recovered(place: Place) -> None:
