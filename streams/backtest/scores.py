@@ -42,6 +42,12 @@ class Period:
         assert isinstance(at, int)
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
+    def __str__(self) -> str:
+        """As in "created from ... on and before ..."."""
+        since = [] if self.since is None else [f"from {rfc3339(self.since)} on"]
+        until = [] if self.until is None else [f"before {rfc3339(self.until)}"]
+        return " and ".join(since + until) or "at all"
+
     def as_json(self) -> dict[str, str | None]:
         return {
             "from": None if self.since is None else rfc3339(self.since),

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from streams.core.document import Node, Problems
+from streams.core.document import Node, Problems, did_you_mean
 from streams.core.rules import Path, Rules, read_rules
 from streams.core.spans import Span, read_span
 from streams.core.timestamps import MINUTE
@@ -63,6 +63,8 @@ def read_sweep(text: str, when: Mapping[str, Any]) -> Sweep:
 
 def variants(rules: Rules, name: str, sweeps: list[Sweep]) -> list[Variant]:
     """The path with each value, or each combination of them. Raises BadSweep."""
+    if len({sweep.key for sweep in sweeps}) < len(sweeps):
+        raise BadSweep(f"{sweeps[0].name} is swept twice; name another place, or all values in one list")
     combined = list(product(*(sweep.values for sweep in sweeps)))
     if len(combined) > MOST:
         raise BadSweep(f"these are {len(combined):,} variants; at most {MOST} can be swept at once")
@@ -116,7 +118,8 @@ def _find(key: tuple[str, ...], when: Mapping[str, Any]) -> tuple[str, ...]:
     if len(places) != 1:
         known = ", ".join(".".join(place) for place in _places(when))
         which = "is not in" if not places else "is in several places of"
-        raise BadSweep(f"{'.'.join(key)!r} {which} `when` of the path; there are: {known}")
+        hint = did_you_mean(".".join(key), [".".join(place) for place in _places(when)])
+        raise BadSweep(f"{'.'.join(key)!r} {which} `when` of the path. {hint}There are: {known}")
     return places[0]
 
 
@@ -141,11 +144,16 @@ def _between(match: re.Match[str]) -> list[Any]:
         )
     low, high = (float(each[1].replace("_", "")) for each in (first, last))
     space, unit = last[2], last[3]
-    if first[3] not in ("", unit):
+    # One of a unit is written otherwise than several.
+    if first[3] and first[3].removesuffix("s") != unit.removesuffix("s"):
+        if "working" in first[3] + unit:
+            raise BadSweep(
+                f"{match[0]!r}: write both ends in one unit, such as 1 working day..9 working days"
+            )
         low, high = (_minutes(each[0]) for each in (first, last))
         space, unit = "", "m"
     if low >= high:
-        raise BadSweep(f"{match[0]!r} begins at or after its end")
+        raise BadSweep(f"{match[0]!r} begins at or after its end; write the lower end first")
     steps = [low + (high - low) * number / (count - 1) for number in range(count)]
     # Working days are whole, and nobody writes a threshold to more than three digits.
     whole = "working d" in unit or high - low >= 10 * count

@@ -144,7 +144,10 @@ def answers(rows: Sequence[Row], most: int | None, recall: float | None) -> Answ
     if most is not None and budget is None:
         missing.append(f"with every value somebody would be told more than {most:,} times in the worst week")
     if recall is not None and finding is None:
-        missing.append(f"no value has a recall of {recall:.1%}")
+        if any(row.verdict is not None and row.verdict.recall.enough for row in rows):
+            missing.append(f"no value has a recall of {recall:.1%}")
+        else:
+            missing.append("too few records went bad to say what the recall is")
     return Answers(knee(rows), budget, finding, tuple(missing))
 
 
@@ -179,6 +182,8 @@ def _finding(rows: Sequence[Row], recall: float) -> int | None:
     fitting = [
         number
         for number, row in enumerate(rows)
-        if row.verdict is not None and (row.verdict.recall.value or 0.0) >= recall
+        if row.verdict is not None
+        and row.verdict.recall.enough
+        and (row.verdict.recall.value or 0.0) >= recall
     ]
     return min(fitting, key=lambda number: rows[number].tally.escalations, default=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from streams.commands.exit_codes import NO
-from streams.commands.inputs import FEEDS, feed_files, read_files
+from streams.commands.inputs import FEEDS, feed_files, nothing_judged, read_files
 from streams.commands.options import CONFIG, FILES, Moment, examples
 
 _BEARABLE = 25
@@ -93,7 +93,7 @@ def command(
         click.echo(f"escalations: {history.problem}", err=True)
         sys.exit(NO)
     if history.unread.count and not history.changes:
-        click.echo("escalations: nothing could be read; `escalations decode` shows why.", err=True)
+        click.echo(f"escalations: {nothing_judged(0, history.unread.count)}", err=True)
         sys.exit(NO)
 
 

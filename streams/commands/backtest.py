@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.commands.exit_codes import INTERRUPTED, NO
-from streams.commands.inputs import FEEDS, Offset, OnTopics, feed_files, read_files
+from streams.commands.inputs import FEEDS, Offset, OnTopics, feed_files, nothing_judged, read_files
 from streams.commands.options import BROKER, CONFIG, FILES, Moment, created, examples, reason
-from streams.commands.scoring import MOST, RECALL, SCORE_FROM, SCORE_UNTIL, find_outcomes, unmatched
+from streams.commands.scoring import (
+    MOST,
+    NOTHING_SCORED,
+    RECALL,
+    SCORE_FROM,
+    SCORE_UNTIL,
+    find_outcomes,
+    unmatched,
+    without_records,
+)
 
 if TYPE_CHECKING:
     from streams.backtest.alone import Alone
@@ -141,6 +150,8 @@ def command(
     logged = on_topics.is_log and not paths_of_file
     scored = not logged and (config.outcomes or (since, score_until, most, recall) != (None,) * 4)
     found = find_outcomes(config.outcomes.values(), inputs, on_topics, quiet=piped) if scored else []
+    if recall is not None and not found:
+        raise click.UsageError(NOTHING_SCORED)
     known = [(outcome, each.bad) for outcome, each in found]
     scores = Scores(config.rules, known, Period(since, score_until)) if scored else None
     observed = None if page is None else Observed(scores, known)
@@ -189,11 +200,15 @@ def command(
         counted_above = ". What came before it is counted above." if something else ""
         click.echo(f"escalations: {summary.problem}{counted_above}", err=True)
         sys.exit(code or NO)
-    if summary.unread.count and not something:
-        click.echo("escalations: nothing could be read; `escalations decode` shows why.", err=True)
+    if not something and (backtest.total or summary.unread.count or scores is not None):
+        click.echo(f"escalations: {nothing_judged(backtest.total, summary.unread.count)}", err=True)
         sys.exit(NO)
     if scores is not None:
-        wrong = [*unmatched(found, scores.births), *Budget(most, recall).exceeded(scores)]
+        wrong = [
+            *unmatched(found, scores.births),
+            *without_records([scores.period], scores.births),
+            *Budget(most, recall).exceeded(scores),
+        ]
         for sentence in wrong:
             click.echo(f"escalations: {sentence}.", err=True)
         if wrong:

@@ -6,9 +6,18 @@ from pathlib import Path
 import click
 
 from streams.commands.exit_codes import NO
-from streams.commands.inputs import FEEDS, feed_files, read_files
+from streams.commands.inputs import FEEDS, feed_files, read_history
 from streams.commands.options import FILES, Moment, created, examples
-from streams.commands.scoring import MOST, RECALL, SCORE_FROM, SCORE_UNTIL, find_outcomes, unmatched
+from streams.commands.scoring import (
+    MOST,
+    NOTHING_SCORED,
+    RECALL,
+    SCORE_FROM,
+    SCORE_UNTIL,
+    find_outcomes,
+    unmatched,
+    without_records,
+)
 
 
 @click.command(
@@ -67,12 +76,13 @@ def command(
     from streams.backtest.compare import Calls, differences
     from streams.backtest.compare import as_json as in_json
     from streams.backtest.compare_report import show
-    from streams.backtest.history import History
     from streams.backtest.replay import replay, up_to
     from streams.backtest.scores import Period, Scores
     from streams.config import load
     from streams.progress import counted
 
+    if not (feeds or files):
+        raise click.UsageError("Give --feed NAME FILE...")
     if len(configs) != 2:
         raise click.UsageError("Give -c twice: the configuration in force, then the new one.")
     if Path("-") in files:
@@ -84,12 +94,10 @@ def command(
     with created(out, "--escalations", files) as lines:
         for config in (old, new):
             inputs = feed_files(config, feeds, files)
-            history = History()
-            read_files(history, inputs, quiet=piped)
-            if history.problem is not None:
-                click.echo(f"escalations: {history.problem}", err=True)
-                sys.exit(NO)
+            history = read_history(inputs, until, quiet=piped)
             found = find_outcomes(config.outcomes.values(), inputs, quiet=piped)
+            if recall is not None and not found:
+                raise click.UsageError(NOTHING_SCORED)
             known = [(outcome, each.bad) for outcome, each in found]
             scores, calls = Scores(config.rules, known, Period(since, score_until)), Calls()
             changes = counted(history.changes, "replaying", len(history.changes), quiet=piped)
@@ -98,7 +106,7 @@ def command(
                 pass
             replays.append((calls, scores))
             if config is new:
-                wrong += unmatched(found, scores.births)
+                wrong += [*unmatched(found, scores.births), *without_records([scores.period], scores.births)]
         (before, old_scores), (after, new_scores) = replays
         differing = differences(before, after)
         if lines is not None:

@@ -1,10 +1,12 @@
 """Histories as commands are given them: files of feeds, and topics."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from streams.commands.exit_codes import NO
 from streams.commands.options import STANDARD_INPUT, feed_named, feed_of_topic
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ def feed_files(
         raise click.UsageError("Give files with the feed that they are of: --feed NAME FILE...")
     for name, _, path in (each.partition("=") for each in feeds if "=" in each):
         of.setdefault(feed_named(config, name).name, []).append(Path(path))
+    for name, paths in of.items():
+        if len(set(paths)) < len(paths):
+            raise click.UsageError(f"A file of {name} is given twice: all that is in it would count double.")
     return [(feed, tuple(of[name])) for name, feed in config.feeds.items() if name in of]
 
 
@@ -69,6 +74,39 @@ def read_files(
         for rank, (feed, paths) in enumerate(named):
             for path in paths:
                 into.read(feed, read_messages(feed, path, open_file), rank)
+
+
+def read_history(
+    inputs: "list[tuple[Feed, tuple[Path, ...]]]", until: int | None, *, quiet: bool = False
+) -> "History":
+    """What is in files, up to `until`, for commands that judge it as a whole: of a part, or of nothing, they
+    would say that all is well. Standard error says what could not be read; where that is all, where a file
+    breaks off, or where there is nothing, the command ends."""
+    from streams.backtest.history import History
+    from streams.backtest.replay import up_to
+    from streams.core.entries import Reference
+
+    history = History()
+    read_files(history, inputs, quiet=quiet)
+    problem = history.problem
+    if problem is None and all(isinstance(each, Reference) for each in up_to(until, history.changes)):
+        problem = nothing_judged(len(history.changes), history.unread.count)
+    if problem is not None:
+        click.echo(f"escalations: {problem}", err=True)
+        sys.exit(NO)
+    if count := history.unread.count:
+        messages = "1 message" if count == 1 else f"{count:,} messages"
+        click.echo(f"Left out: {messages} that cannot be read; `escalations decode` shows why.", err=True)
+    return history
+
+
+def nothing_judged(changes: int, unread: int) -> str:
+    """Why nothing was replayed of so many changes that were read, and messages that could not be."""
+    if changes:
+        return "nothing of it had happened by --until."
+    if unread:
+        return "nothing could be read; `escalations decode` shows why."
+    return "there are no changes in it."
 
 
 class OnTopics:

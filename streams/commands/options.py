@@ -137,8 +137,13 @@ def created(path: Path | None, option: str, inputs: tuple[Path, ...]) -> "Iterat
         out: Any = click.open_file(str(path), "wb")
     except OSError as error:
         raise click.BadParameter(reason(error), param_hint=option) from None
-    with out:
-        yield out
+    try:
+        with out:
+            yield out
+    except OSError as error:
+        # What is raised while a file is written does not say which one.
+        error.filename = error.filename or str(path)
+        raise
 
 
 def workers_topics(config: "Config", connection: "Connection") -> "Topics":

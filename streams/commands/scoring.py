@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.backtest.outcomes import Known, Outcome
-    from streams.backtest.scores import Births
+    from streams.backtest.scores import Births, Period
     from streams.commands.inputs import OnTopics
     from streams.feeds import Feed
 
@@ -25,6 +25,7 @@ MOST = click.option(
     type=click.IntRange(0),
     help="How often a person may be told in a week.",
 )
+NOTHING_SCORED = "--min-recall needs an outcome, under `outcomes`, of a feed whose files or topic are given."
 RECALL = click.option(
     "--min-recall", "recall", type=click.FloatRange(0, 1), help="The least recall, such as 0.9."
 )
@@ -64,6 +65,15 @@ def find_outcomes(
             click.echo(f"{rows} could not be read: {known.reason}.", err=True)
         found.append((outcome, known))
     return found
+
+
+def without_records(periods: "Iterable[Period]", births: "Births") -> list[str]:
+    """Periods in which no record was created, a sentence each: nothing is known of what is scored there."""
+    return [
+        f"no record of the history was created {period}: nothing can be said of it"
+        for period in periods
+        if not any(at in period for at in births.created.values())
+    ]
 
 
 def unmatched(found: "list[tuple[Outcome, Known]]", births: "Births") -> list[str]:

@@ -46,7 +46,7 @@ def command(path: Path, wanted: str | None, as_json: bool, files: tuple[Path, ..
         if not files:
             raise click.UsageError(
                 f"There are no tests: no file {path.parent / ('*' + _SUFFIX)}. "
-                "`escalations init` writes examples."
+                "`escalations init --starter csv` writes examples."
             )
     read: list[TestFile] = []
     mistakes: list[ConfigError] = []

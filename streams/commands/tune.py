@@ -6,9 +6,17 @@ from pathlib import Path
 import click
 
 from streams.commands.exit_codes import NO
-from streams.commands.inputs import FEEDS, feed_files, read_files
+from streams.commands.inputs import FEEDS, feed_files, read_history
 from streams.commands.options import CONFIG, FILES, Moment, examples
-from streams.commands.scoring import MOST, RECALL, SCORE_FROM, SCORE_UNTIL, find_outcomes, unmatched
+from streams.commands.scoring import (
+    MOST,
+    RECALL,
+    SCORE_FROM,
+    SCORE_UNTIL,
+    find_outcomes,
+    unmatched,
+    without_records,
+)
 
 
 @click.command(
@@ -63,7 +71,6 @@ def command(
     """
     import orjson
 
-    from streams.backtest.history import History
     from streams.backtest.scores import Births, Period
     from streams.backtest.sweep import BadSweep, only_moves_deadline, read_sweep, variants
     from streams.backtest.tune import answers, sweep
@@ -78,6 +85,8 @@ def command(
     if name not in known:
         hint = f"{did_you_mean(name, known)}Known: {', '.join(known)}"
         raise click.BadParameter(f"there is no path {name!r}. {hint}", param_hint="--path")
+    if not (feeds or files):
+        raise click.UsageError("Give --feed NAME FILE...")
     if len(over) > 2:
         raise click.BadParameter("two thresholds at once are the most", param_hint="--over")
     when = config.rules.document["paths"][name]["when"]
@@ -89,16 +98,13 @@ def command(
     inputs = feed_files(config, feeds, files)
     mine = [each for each in config.outcomes.values() if name in each.paths and outcome in (None, each.name)]
     if len(mine) > 1 or (outcome is not None and not mine):
-        names = ", ".join(each.name for each in config.outcomes.values() if name in each.paths) or "none"
-        raise click.BadParameter(f"outcomes of {name}: {names}; name one", param_hint="--outcome")
+        names = ", ".join(each.name for each in config.outcomes.values() if name in each.paths)
+        which = f"outcomes of {name}: {names}; name one" if names else f"{name} is a path of no outcome"
+        raise click.BadParameter(which, param_hint="--outcome")
     found = find_outcomes(mine, inputs)
     if recall is not None and not found:
         raise click.UsageError(f"--min-recall needs an outcome of {name}, under `outcomes`.")
-    history = History()
-    read_files(history, inputs)
-    if history.problem is not None:
-        click.echo(f"escalations: {history.problem}", err=True)
-        sys.exit(NO)
+    history = read_history(inputs, until)
     changes = counted(history.changes, "replaying", len(history.changes))
     periods = [Period(None if fit_until is not None else since, fit_until or score_until)]
     if fit_until is not None:
@@ -120,7 +126,7 @@ def command(
         click.echo(orjson.dumps(numbers, option=orjson.OPT_INDENT_2))
     else:
         show(sweeps, periods, swept, chosen)
-    wrong = [*unmatched(found, births), *chosen.missing]
+    wrong = [*unmatched(found, births), *without_records(periods, births), *chosen.missing]
     for each in wrong:
         click.echo(f"escalations: {each}.", err=True)
     if wrong:

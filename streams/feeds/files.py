@@ -165,9 +165,17 @@ def _check_header(feed: str, form: Rows, path: Path, header: list[str]) -> None:
             raise FileProblem(
                 path,
                 1,
-                f"there is no column {column!r}, which the feed {feed!r} reads",
-                f"{did_you_mean(column, header)}There are: {', '.join(header)[:600]}",
+                f"there is no column {column!r}, which {feed!r} reads",
+                _other_columns(column, header),
             )
+
+
+def _other_columns(column: str, header: list[str]) -> str:
+    if len(header) == 1:
+        for delimiter, written in ((",", ","), (";", ";"), ("\t", "\\t"), ("|", "|")):
+            if delimiter in header[0]:
+                return f'Write delimiter: "{written}"; the header is one column otherwise'
+    return f"{did_you_mean(column, header)}There are: {', '.join(header)[:600]}"
 
 
 class _Line(msgspec.Struct):

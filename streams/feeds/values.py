@@ -29,6 +29,7 @@ Reader = Callable[[Any], Any]
 EARLIEST, LATEST = (micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (YEARS.start, YEARS.stop))
 """Moments from the first up to the last are `plausible`, in microseconds."""
 
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9.]*[0-9],[0-9]+")
 _UTC_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z").fullmatch
 
 
@@ -131,7 +132,10 @@ def number(value: Any) -> float:
     try:
         parsed = float(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a number") from None
+        comma = isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip())
+        raise ValueError(
+            f"{shown(value)} is not a number{': it needs a point, not a comma' if comma else ''}"
+        ) from None
     if not math.isfinite(parsed):
         raise ValueError(f"{shown(value)} is not a finite number")
     return parsed

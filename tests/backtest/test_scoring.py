@@ -319,7 +319,9 @@ def test_tune_takes_two_thresholds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ("in_stage=1d..2d", "there are: clock, target.else, target.urgent"),
+        ("target.esle=1d..2d", "Did you mean 'target.else'?"),
+        ("target.else=1 working day..2h/3", "write both ends in one unit"),
+        ("in_stage=1d..2d", "There are: clock, target.else, target.urgent"),
         ("target.else", "is no sweep"),
         ("target.else=9h..1h", "begins at or after its end"),
         ("target.else=1h..9h/1000", "is no range"),
@@ -331,6 +333,70 @@ def test_a_sweep_that_cannot_be_is_refused(over: str, message: str, tmp_path: Pa
     done = run("tune", tmp_path, "--path", "slow", "--over", over)
     assert done.code == 2
     assert message in " ".join(done.err.split())
+
+
+TUNE = ("tune", "--path", "slow", "--over", "target.else=10h,60h")
+COMPARE = ("compare", "-c", "escalations.yaml", "-c", "escalations.yaml")
+BACKTEST = ("backtest",)
+FEED = ("--feed", "tickets", "tickets.csv")
+
+
+@pytest.mark.parametrize("command", [TUNE, COMPARE, BACKTEST], ids=lambda command: command[0])
+def test_who_has_judged_nothing_does_not_say_that_all_is_well(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    def refused(*more: str) -> str:
+        done = escalations(*command, *more, cwd=tmp_path)
+        assert done.code == (1 if FEED[0] in more else 2), done
+        return " ".join(done.err.split())
+
+    history = rows(1, 60)
+    write(tmp_path, history)
+    assert "Give" in refused()
+    assert "nothing of it had happened by --until" in refused(*FEED, "--until", "2020-01-01T00:00:00Z")
+    period = ("--score-from", "2030-01-01T00:00:00Z")
+    assert "no record of the history was created from 2030-01-01T00:00:00Z on" in refused(*FEED, *period)
+    twice = escalations(*command, *FEED, "tickets.csv", cwd=tmp_path)
+    assert (twice.code, "given twice" in twice.err) == (2, True)
+    write(tmp_path, [{**row, "changed": "some day"} for row in history])
+    assert "nothing could be read" in refused(*FEED)
+    write(tmp_path, [])
+    assert "there are no changes in it" in refused(*FEED)
+    config = deepcopy(CONFIG)
+    del config["outcomes"]
+    write(tmp_path, history, config)
+    scored = escalations(*command, *FEED, "--min-recall", "0.9", cwd=tmp_path)
+    assert (scored.code, "--min-recall needs an outcome" in " ".join(scored.err.split())) == (2, True)
+
+
+@pytest.mark.parametrize("command", [TUNE, COMPARE], ids=lambda command: command[0])
+def test_what_could_not_be_read_is_said(command: tuple[str, ...], tmp_path: Path) -> None:
+    first, *others = rows(1, 60)
+    write(tmp_path, [{**first, "changed": "some day"}, *others])
+    done = escalations(*command, *FEED, cwd=tmp_path)
+    assert done.code == 0
+    assert "Left out: 1 message that cannot be read" in done.err
+
+
+def test_one_of_a_unit_and_several_are_of_the_same(tmp_path: Path) -> None:
+    config = deepcopy(CONFIG)
+    config["calendars"] = {"desk": {"zone": "UTC", "open": {"mon-fri": "08:00-18:00"}}}
+    config["paths"]["slow"]["when"] = {"in_stage": "1d", "calendar": "desk"}
+    write(tmp_path, rows(1), config)
+    for over, tried in (
+        ("1 working day..3 working days/3", ["1 working days", "2 working days", "3 working days"]),
+        ("1 week..3 weeks/3", ["1 weeks", "2 weeks", "3 weeks"]),
+        ("30m..2h/4", ["30m", "60m", "90m", "120m"]),
+    ):
+        done = run("tune", tmp_path, "--path", "slow", "--over", f"in_stage={over}", "--json")
+        (period,) = json.loads(done.out)["periods"].values()
+        assert [row["values"] for row in period["rows"]] == [[each] for each in tried]
+
+
+def test_of_too_few_no_value_has_a_recall(tmp_path: Path) -> None:
+    write(tmp_path, rows(1, 12))
+    done = escalations(*TUNE, *FEED, "--min-recall", "0.1", cwd=tmp_path)
+    assert (done.code, "too few records went bad" in done.err) == (1, True)
 
 
 def test_compare_tells_all_kinds_of_difference(tmp_path: Path) -> None:
