@@ -42,6 +42,8 @@ def command(path: Path, broker: str, create: bool, principal: str | None, as_jso
     if principal is not None:
         if create or as_json:
             raise click.UsageError("--acls goes with neither --create nor --json.")
+        if ":" not in principal:
+            raise click.BadParameter(f"write its type, too: User:{principal}", param_hint="--acls")
         _print_acls(config, topics, principal, broker)
         return
     needed = _needed(config, topics)

@@ -85,6 +85,8 @@ def test_acls_are_printed_without_a_broker(tmp_path: Path) -> None:
     assert {"# notifier", "# backtest"} <= set(parts)
     assert "kafka-acls --bootstrap-server kafka:9092 --add --allow-principal 'User:o'\"'\"'brien'" in done.out
     assert escalations("topics", "--acls", "User:x", "--create", cwd=tmp_path).code == 2
+    bare = escalations("topics", "--acls", "bob", cwd=tmp_path)
+    assert (bare.code, "User:bob" in bare.err) == (2, True)
 
 
 def test_a_log_that_is_given_more_partitions_stops_its_workers(
