@@ -14,6 +14,7 @@ Exact: each variant decides what a replay with that variant alone decides. Three
 Why an episode opened is not put into words here; who is told is decided as ever.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -166,7 +167,7 @@ class _Climber(msgspec.Struct):
     agreed: bool
 
 
-class Climb(Generic[T]):
+class Climb(ABC, Generic[T]):
     """Variants of `path`, one of `rules`, over a history, each record by itself: T is how it stands there."""
 
     def __init__(self, rules: Rules, path: Path) -> None:
@@ -191,13 +192,13 @@ class Climb(Generic[T]):
             for climber in self._climbers.values():
                 yield self._come_to(climber, last)
 
+    @abstractmethod
     def change(self, change: Change, at: int) -> list[Call]:
         """What is decided on a record until it changes at the moment `at`, and with that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _come_to(self, climber: T, at: int) -> list[Call]:
         """What is decided on one record until time has come to `at`."""
-        raise NotImplementedError
 
 
 class Ladder(Climb[_Climber]):
