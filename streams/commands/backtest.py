@@ -18,8 +18,7 @@ from streams.commands.scoring import (
     SCORE_FROM,
     SCORE_UNTIL,
     find_outcomes,
-    unmatched,
-    without_records,
+    unscorable,
 )
 
 if TYPE_CHECKING:
@@ -205,8 +204,7 @@ def command(
         sys.exit(NO)
     if scores is not None:
         wrong = [
-            *unmatched(found, scores.births),
-            *without_records([scores.period], scores.births),
+            *unscorable(found, [scores.period], scores.births),
             *Budget(most, recall).exceeded(scores),
         ]
         for sentence in wrong:

@@ -15,8 +15,7 @@ from streams.commands.scoring import (
     SCORE_FROM,
     SCORE_UNTIL,
     find_outcomes,
-    unmatched,
-    without_records,
+    unscorable,
 )
 
 
@@ -96,7 +95,7 @@ def command(
             inputs = feed_files(config, feeds, files)
             history = read_history(inputs, until, quiet=piped)
             found = find_outcomes(config.outcomes.values(), inputs, quiet=piped)
-            if recall is not None and not found:
+            if recall is not None and config is new and not found:
                 raise click.UsageError(NOTHING_SCORED)
             known = [(outcome, each.bad) for outcome, each in found]
             scores, calls = Scores(config.rules, known, Period(since, score_until)), Calls()
@@ -106,7 +105,7 @@ def command(
                 pass
             replays.append((calls, scores))
             if config is new:
-                wrong += [*unmatched(found, scores.births), *without_records([scores.period], scores.births)]
+                wrong += unscorable(found, [scores.period], scores.births)
         (before, old_scores), (after, new_scores) = replays
         differing = differences(before, after)
         if lines is not None:

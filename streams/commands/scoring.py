@@ -67,17 +67,11 @@ def find_outcomes(
     return found
 
 
-def without_records(periods: "Iterable[Period]", births: "Births") -> list[str]:
-    """Periods in which no record was created, a sentence each: nothing is known of what is scored there."""
-    return [
-        f"no record of the history was created {period}: nothing can be said of it"
-        for period in periods
-        if not any(at in period for at in births.created.values())
-    ]
-
-
-def unmatched(found: "list[tuple[Outcome, Known]]", births: "Births") -> list[str]:
-    """Outcomes none of whose records is in the history, a sentence each."""
+def unscorable(
+    found: "list[tuple[Outcome, Known]]", periods: "Iterable[Period]", births: "Births"
+) -> list[str]:
+    """Outcomes none of whose records is in the history, and periods in which no record was created, a
+    sentence each: of both nothing can be said."""
     wrong = []
     for outcome, known in found:
         there = outcome.file or f"the feed {outcome.feed}"
@@ -87,4 +81,8 @@ def unmatched(found: "list[tuple[Outcome, Known]]", births: "Births") -> list[st
                 f"none of the {len(known.records):,} records of the outcome {outcome.name}{example} is in "
                 f"the history. Look whether `id` is the column of {there} that names them"
             )
-    return wrong
+    return wrong + [
+        f"no record of the history was created {period}: nothing can be said of it"
+        for period in periods
+        if not any(at in period for at in births.created.values())
+    ]

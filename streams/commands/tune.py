@@ -14,8 +14,7 @@ from streams.commands.scoring import (
     SCORE_FROM,
     SCORE_UNTIL,
     find_outcomes,
-    unmatched,
-    without_records,
+    unscorable,
 )
 
 
@@ -126,7 +125,7 @@ def command(
         click.echo(orjson.dumps(numbers, option=orjson.OPT_INDENT_2))
     else:
         show(sweeps, periods, swept, chosen)
-    wrong = [*unmatched(found, births), *without_records(periods, births), *chosen.missing]
+    wrong = [*unscorable(found, periods, births), *chosen.missing]
     for each in wrong:
         click.echo(f"escalations: {each}.", err=True)
     if wrong:

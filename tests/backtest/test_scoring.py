@@ -369,6 +369,18 @@ def test_who_has_judged_nothing_does_not_say_that_all_is_well(
     assert (scored.code, "--min-recall needs an outcome" in " ".join(scored.err.split())) == (2, True)
 
 
+def test_a_new_configuration_may_be_the_first_with_outcomes(tmp_path: Path) -> None:
+    write(tmp_path, rows(1, 60))
+    old = {name: value for name, value in CONFIG.items() if name != "outcomes"}
+    (tmp_path / "old.yaml").write_text(json.dumps(old))
+    recall = ("--min-recall", "0.01")
+    both = ("compare", "-c", "old.yaml", "-c", "escalations.yaml", *FEED, *recall)
+    assert escalations(*both, cwd=tmp_path).code == 0
+    assert (
+        escalations("compare", "-c", "escalations.yaml", "-c", "old.yaml", *both[5:], cwd=tmp_path).code == 2
+    )
+
+
 @pytest.mark.parametrize("command", [TUNE, COMPARE], ids=lambda command: command[0])
 def test_what_could_not_be_read_is_said(command: tuple[str, ...], tmp_path: Path) -> None:
     first, *others = rows(1, 60)

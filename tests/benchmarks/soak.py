@@ -12,7 +12,7 @@ where nothing else happens. So what both tell is late by
     stalled   from the deadline to the same
 
 Both are sampled each ten seconds with the worker's resident memory. Exit code 1 where memory of the last
-fifth is more than a tenth above that of the second fifth (the first fills the state).
+fifth is more than a tenth above that of the second fifth (the first fills the state), or nothing was told.
 """
 
 import argparse
@@ -224,7 +224,7 @@ def main() -> None:
         broker.stop()
     if arguments.chart:
         draw(samples, arguments.chart)
-    sys.exit(not is_flat(samples))
+    sys.exit(not (is_flat(samples) and any(each.told for each in samples)))
 
 
 def _line(sample: Sample) -> str:
