@@ -6,6 +6,7 @@ rebalance), and cannot hold a partition back. So this transport
 
 - delivers a `Batch`, the records of one partition, as one message, and no second one of that
   partition before the first is acknowledged;
+- wakes a poll that waits for other partitions when one is acknowledged, so that this one is read on at once;
 - commits an offset only when the agent has said that the batch is `done`, and reads again what is
   acknowledged without that;
 - reads a partition only once its `gate` is open, and from where its owner says;
