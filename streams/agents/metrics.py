@@ -1,12 +1,10 @@
 """What a worker can be watched by, as Prometheus metrics."""
 
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -16,27 +14,6 @@ from streams.core.timestamps import SECOND, from_rfc3339, micros
 
 _LATE_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600)
 _BATCH_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
-
-
-class _Standing(msgspec.Struct):
-    step: int = 0
-
-
-class _Record(msgspec.Struct):
-    """The little of a record's state that says what is open; the rest is not looked at."""
-
-    standings: dict[str, _Standing] = {}
-
-
-_records = msgspec.msgpack.Decoder(_Record)
-
-
-def open_paths(state: bytes) -> tuple[str, ...]:
-    """The paths that have escalated the record with this encoded state, and not resolved."""
-    # A step that is none is not written: most states need not be decoded to know.
-    if b"step" not in state:
-        return ()
-    return tuple(path for path, standing in _records.decode(state).standings.items() if standing.step)
 
 
 def lateness(escalations: Iterable[Escalation], now: datetime) -> Iterator[tuple[str, float]]:
@@ -130,21 +107,3 @@ class Metrics(Collector):
         for path, count in sorted(present.open.items()):
             episodes.add_metric([path], count)
         yield episodes
-
-
-class OpenEpisodes:
-    """Counts open episodes by path, record by record."""
-
-    def __init__(self) -> None:
-        self._paths: dict[str, tuple[str, ...]] = {}
-
-    def now(self, key: str, state: bytes) -> None:
-        """The record `key` has this encoded state."""
-        if paths := open_paths(state):
-            self._paths[key] = paths
-        else:
-            self._paths.pop(key, None)
-
-    def count(self) -> Counts[str]:
-        """By path. May be called while another thread counts on."""
-        return Counts(path for paths in list(self._paths.values()) for path in paths)

@@ -5,6 +5,7 @@ the position; after the commit the local store. So all of a batch is done or non
 worker that has lost its partition can write nothing more.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,11 @@ from typing import Any
 import msgspec
 
 from streams.agents import Done, computing
-from streams.agents.metrics import OpenEpisodes
 from streams.core import entries, escalation
 from streams.core.baselines import Similar
 from streams.core.document import Problems
 from streams.core.entries import Change, Command, Reference
-from streams.core.escalation import Escalation
+from streams.core.escalation import Escalation, opened
 from streams.core.partition import FeedMarks, NoRules, Partition
 from streams.core.rules import Rules, read_rules
 from streams.core.tables import Tables
@@ -37,12 +37,13 @@ restart has few of them to read again."""
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The next offset of the log to apply, how far the feeds had been read by then, and to which moment
-    time had come."""
+    """The next offset of the log to apply, how far the feeds had been read by then, to which moment
+    time had come, and how many episodes were open, by path."""
 
     offset: int
     feeds: dict[str, FeedMarks]
     now: int | None = None
+    open: dict[str, int] = {}
 
 
 _positions = msgspec.json.Decoder(Position)
@@ -81,7 +82,8 @@ class RecordsPartition:
         self._known_rules: tuple[str, ...] = ()
         self._quiet = 0
         self.position = 0
-        self.open_episodes = OpenEpisodes()
+        self.open_episodes: Counter[str] = Counter()
+        """By path. It is never altered, so any thread may look at it."""
 
     def open(self) -> None:
         """Fence off whoever had the partition, then recover its state; only then may it be read."""
@@ -92,13 +94,12 @@ class RecordsPartition:
         if (value := values.pop(POSITION, None)) is not None:
             position = _positions.decode(value)
             self.position, feeds, now = position.offset, position.feeds, position.now
+            self.open_episodes = Counter(position.open)
         rules = rules_in(values.pop(RULES, b"[]"))
         records = {key.decode(): value for key, value in values.items() if not key.startswith(b":")}
         similar = Similar(self._number, self._topics.partitions, values)
         self._partition = Partition(rules, records, feeds, similar, now, Tables(values))
         self._known_rules = self._versions()
-        for key, state in records.items():
-            self.open_episodes.now(key, state)
 
     def process(self, batch: list[Any]) -> Done:
         """Apply `batch`. Raises Fenced or WriteRefused; nothing of the batch is done then."""
@@ -145,6 +146,7 @@ class RecordsPartition:
             raise _NotApplied(f"could not be applied: {error!r}") from error
 
     def _commit(self, decisions: list[Escalation], letters: list[dict[str, Any]]) -> None:
+        open_episodes = self.open_episodes + opened(decisions)
         with self._producer.transaction(), computing:
             for decision in decisions:
                 self._producer.produce(
@@ -159,24 +161,24 @@ class RecordsPartition:
                 value = entries.encode(entry)
                 for number in range(self._topics.partitions):
                     self._producer.produce(self._topics.changes.name, value, partition=number)
-            written = self._table.produce(self._producer, self._news())
+            written = self._table.produce(self._producer, self._news(open_episodes))
         self._table.keep(written)
-        for key in self._partition.changed:
-            self.open_episodes.now(key, self._partition.records.encoded[key])
+        self.open_episodes = open_episodes
         self._partition.changed.clear()
         self._partition.tables.clear()
         self._partition.similar.clear()
         self._known_rules = self._versions()
         self._quiet = 0
 
-    def _news(self) -> dict[bytes, bytes]:
+    def _news(self, open_episodes: dict[str, int]) -> dict[bytes, bytes]:
         """What of the table has changed since the last commit."""
         partition = self._partition
         encoded = partition.records.encoded
         values = {key.encode(): encoded[key] for key in sorted(partition.changed)}
         values |= partition.tables.news()
         values |= partition.similar.news()
-        values[POSITION] = msgspec.json.encode(Position(self.position, partition.feeds, partition.now))
+        position = Position(self.position, partition.feeds, partition.now, open_episodes)
+        values[POSITION] = msgspec.json.encode(position)
         if self._known_rules != self._versions():
             values[RULES] = msgspec.json.encode([(since, each.document) for since, each in self._rules()])
         return values

@@ -158,7 +158,7 @@ class Worker:
             for tp, owner in owners
             if isinstance(owner, IntakePartition) and owner.marked is not None
         }
-        counts = [owner.open_episodes.count() for _, owner in owners if isinstance(owner, RecordsPartition)]
+        counts = [owner.open_episodes for _, owner in owners if isinstance(owner, RecordsPartition)]
         # A path with nothing open is 0, not absent.
         episodes = dict.fromkeys((path.name for path in self._config.rules.paths), 0)
         return Present(watermarks, episodes | sum(counts, Counter()), self._is_ready())

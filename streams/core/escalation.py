@@ -5,6 +5,8 @@ the same content.
 """
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -23,7 +25,7 @@ Event = Literal[
 ]
 CALLS: frozenset[Event] = frozenset({"warned", "opened", "advanced"})
 """Those that ask somebody to act; the others say what has become of it."""
-
+_ENDS: frozenset[Event] = frozenset({"resolved", "withdrawn", "noise"})
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -55,6 +57,14 @@ def escalation_id(path: str, record: str, episode: int, step: int, event: Event,
     """
     parts = (path, record, str(episode), str(step), event, *((cause,) if cause else ()), "")
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def opened(escalations: Iterable[Escalation]) -> Counter[str]:
+    """By path, how many more episodes are open after these; below 0 where they are fewer."""
+    more: Counter[str] = Counter()
+    for each in escalations:
+        more[each.path] += (each.event == "opened") - (each.event in _ENDS)
+    return more
 
 
 _encoder = msgspec.json.Encoder()

@@ -200,10 +200,14 @@ FACTS = frozenset(
 MOMENTS = ("created", "touched", "entered", "asked", "responded", "replied", "planned", "scored")
 """Fields of a change that are moments. `scored`: when the health that comes with it was measured."""
 
-_AS_THEY_COME = frozenset({"owner", "customer", "merged", "priority", "value", "currency"})
+_KEPT: dict[str, Literal["as it comes", "mark", "derived"]] = {
+    **dict.fromkeys(("stage", "status", "health", "contacts", "issue", "issue_status", "visit"), "derived"),
+    **dict.fromkeys(MOMENTS, "derived"),
+    **dict.fromkeys(("asked", "responded", "replied", "planned"), "mark"),
+    **dict.fromkeys(("owner", "customer", "merged", "priority", "value", "currency"), "as it comes"),
+}
+"""How a field of a change is kept in a record; any other is one of its `fields`."""
 _UNKNOWN = object()
-_MARKS = frozenset({"asked", "responded", "replied", "planned"})
-_DERIVED = frozenset({"stage", "status", "health", "contacts", "issue", "issue_status", "visit", *MOMENTS})
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
@@ -273,13 +277,14 @@ def apply(
     extras: dict[str, Any] = {}
     known = record.fields
     for name, value in fields.items():
-        if name in _AS_THEY_COME:
-            if value != getattr(record, name):
-                updates[name] = value
-        elif name not in _DERIVED:
+        kept = _KEPT.get(name)
+        if kept is None:
             if known.get(name, _UNKNOWN) != value:
                 extras[name] = value
-        elif name in _MARKS:
+        elif kept == "as it comes":
+            if value != getattr(record, name):
+                updates[name] = value
+        elif kept == "mark":
             mark = None if value is None else from_rfc3339(value)
             if mark != getattr(record, name):
                 updates[name] = mark

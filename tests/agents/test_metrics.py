@@ -8,18 +8,10 @@ from msgspec import UNSET
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.agents.metrics import Metrics, OpenEpisodes, Present, lateness, open_paths
-from streams.core import record
+from streams.agents.metrics import Metrics, Present, lateness
 from streams.core.escalation import Escalation, Event
-from streams.core.record import Record, Standing
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-def state(**steps: int) -> bytes:
-    """A record's state in which paths have taken so many steps."""
-    standings = {path: Standing(episode=1, step=step) for path, step in steps.items()}
-    return record.encode(Record(key="ticket:1", at=0, created=0, touched=0, entered=0, standings=standings))
 
 
 def escalated(event: Event = "opened", at: str = "2026-03-02T11:59:30Z", digest: Any = UNSET) -> Escalation:
@@ -27,20 +19,6 @@ def escalated(event: Event = "opened", at: str = "2026-03-02T11:59:30Z", digest:
         id="1", event=event, record="ticket:1", path="late", version="v", episode=1, step=1,
         severity="low", at=at, digest=digest, summary="", reason={},
     )  # fmt: skip
-
-
-def test_a_path_is_open_from_its_first_step() -> None:
-    assert open_paths(state()) == open_paths(state(a=0)) == ()
-    assert open_paths(state(a=1, b=0, c=3)) == ("a", "c")
-
-
-def test_open_episodes_are_counted_by_path_as_records_change() -> None:
-    episodes = OpenEpisodes()
-    episodes.now("ticket:1", state(a=1))
-    episodes.now("ticket:2", state(a=2, b=1))
-    assert episodes.count() == {"a": 2, "b": 1}
-    episodes.now("ticket:1", state(a=0))
-    assert episodes.count() == {"a": 1, "b": 1}
 
 
 @pytest.mark.parametrize("event", ["opened", "advanced", "warned"])

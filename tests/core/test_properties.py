@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from streams.core import record as records
 from streams.core.document import Problems
 from streams.core.entries import Change, Command, Entry, Mark, NewRules, Source, Tick
-from streams.core.escalation import Escalation, encode
+from streams.core.escalation import Escalation, encode, opened
 from streams.core.partition import Partition
 from streams.core.record import Record
 from streams.core.rules import Rules, read_rules
@@ -232,6 +233,12 @@ class Disturbed(RuleBasedStateMachine):
         for record in self.disturbed.records.values():
             assert records.decode(records.encode(record)) == record
             assert record.due is None or record.due == records.earliest(record.standings)
+
+    @invariant()
+    def what_was_decided_tells_how_many_are_open(self) -> None:
+        standings = [each.standings for each in self.disturbed.records.values()]
+        open_now = Counter(path for each in standings for path in each if each[path].step)
+        assert +opened(self.decided[1]) == open_now
 
     def teardown(self) -> None:
         if not hasattr(self, "now"):
