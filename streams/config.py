@@ -96,6 +96,7 @@ class Live:
     partitions, replication: of the topics that are created.
     prefix: the beginning of their names. tick: seconds between two ticks.
     lag: seconds that a change may take from the CRM into its topic; time is told so much later.
+    stuck: after so many seconds a partition of a feed that cannot be read holds time back no longer.
     batch: how many messages are taken at once at most; larger is faster, smaller is sooner.
     app: the consumer group, and the beginning of the transactional ids.
     health: where health and metrics are served, host and port; None for nowhere.
@@ -106,6 +107,7 @@ class Live:
     prefix: str = "crm."
     tick: float = 1.0
     lag: float = 0.0
+    stuck: float = 900.0
     batch: int = 10_000
     app: str = "escalations"
     health: tuple[str, int] | None = None
@@ -368,8 +370,8 @@ def _is_loopback(host: str) -> bool:
 
 def _read_live(node: Node) -> Live:
     node.keys(*(each.name for each in dataclasses.fields(Live)))
-    partitions, replication, prefix, tick, lag, batch, app, health = map(
-        node.get, ("partitions", "replication", "prefix", "tick", "lag", "batch", "app", "health")
+    partitions, replication, prefix, tick, lag, stuck, batch, app, health = map(
+        node.get, ("partitions", "replication", "prefix", "tick", "lag", "stuck", "batch", "app", "health")
     )
     return Live(
         partitions=_read_count(partitions) if partitions else Live.partitions,
@@ -377,9 +379,10 @@ def _read_live(node: Node) -> Live:
         prefix=_read_kafka_name(prefix) if prefix else Live.prefix,
         tick=_read_seconds(tick) if tick else Live.tick,
         lag=_read_seconds(lag) if lag else Live.lag,
+        stuck=_read_seconds(stuck) if stuck else Live.stuck,
         batch=_read_count(batch) if batch else Live.batch,
         app=_read_kafka_name(app) if app else Live.app,
-        health=_read_place(health) if health else Live.health,
+        health=read_place(health) if health else Live.health,
     )
 
 
@@ -400,7 +403,8 @@ def _read_kafka_name(node: Node) -> str:
     return text
 
 
-def _read_place(node: Node) -> tuple[str, int]:
+def read_place(node: Node) -> tuple[str, int]:
+    """HOST:PORT to listen at. Raises Problem."""
     host, colon, port = node.text(example="127.0.0.1:9464").rpartition(":")
     if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
         node.fail(f"{node.value!r} is no place to listen at", "Write HOST:PORT, for example 127.0.0.1:9464")

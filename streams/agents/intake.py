@@ -2,11 +2,16 @@
 
 A batch is one transaction. After a crash it may be repeated: each change carries its source
 coordinates and the feed's order token, and a record takes it once.
+
+Nothing can have happened after it was read: what is dated in the future, be it by a clock that is ahead or
+by a typing error, is taken as of now. By its own date it would make everything due that its record waits for.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from streams.agents import Done, computing
 from streams.core.entries import Fact, Mark, Reference, Tick, encode
@@ -28,6 +33,8 @@ class IntakePartition:
         self._of = of
         self._unread = 0
         """Messages put aside."""
+        self._early = 0
+        """Changes that were dated in the future."""
         self.marked: datetime | None = None
         """Up to when everything has been read, as it was last said."""
         self.position: int | None = None
@@ -55,10 +62,13 @@ class IntakePartition:
     def _process(self, batch: list[Any]) -> None:
         changes = self._topics.changes.name
         reached: datetime | None = None
+        now = datetime.now(UTC)
         with self._producer.transaction(), computing:
             for message in batch:
                 try:
                     for fact in self._facts(message):
+                        if fact.at > now:
+                            fact = self._as_of(now, fact)
                         if isinstance(fact, Reference):
                             self._tell_all(encode(fact))
                         else:
@@ -67,8 +77,7 @@ class IntakePartition:
                 except (Undecodable, TooLarge) as error:
                     self._put_aside(message, str(error))
             if reached is not None:
-                # A date in the future, be it a wrong clock or a typing error, must not make everything due.
-                self._tell_all(encode(Tick((self.mark(min(reached, datetime.now(UTC))),))))
+                self._tell_all(encode(Tick((self.mark(reached),))))
 
     def _tell_all(self, entry: bytes) -> None:
         """Write `entry` to every partition of the log."""
@@ -86,8 +95,7 @@ class IntakePartition:
     def _put_aside(self, message: Any, reason: str) -> None:
         self._producer.produce(self._topics.dead_letters.name, **dead_letter(message, reason))
         self._unread += 1
-        # The first says what is wrong, the thousandth that it goes on; one line each would hide all else.
-        if str(self._unread).strip("0") == "1":
+        if _is_round(self._unread):
             log.warning(
                 "%s: %d unreadable in partition %d so far, kept in %s; the latest: %s",
                 self._feed.name,
@@ -97,6 +105,19 @@ class IntakePartition:
                 reason,
             )
 
+    def _as_of(self, now: datetime, fact: Fact) -> Fact:
+        self._early += 1
+        if _is_round(self._early):
+            log.warning(
+                "%s: %d dated in the future in partition %d so far, taken as of now; the latest: %s, %s",
+                self._feed.name,
+                self._early,
+                self._partition,
+                fact.record,
+                fact.at.isoformat(),
+            )
+        return msgspec.structs.replace(fact, at=now)
+
     def mark(self, at: datetime) -> Mark:
         """That everything up to `at` has been read."""
         self.marked = at if self.marked is None else max(self.marked, at)
@@ -104,3 +125,8 @@ class IntakePartition:
 
     def close(self) -> None:
         self._producer.close()
+
+
+def _is_round(count: int) -> bool:
+    """The first says what is wrong, the thousandth that it goes on; a line for each would hide all else."""
+    return str(count).strip("0") == "1"

@@ -30,7 +30,8 @@ from streams.agents.intake import IntakePartition
 from streams.agents.metrics import Metrics, Present
 from streams.agents.records import RecordsPartition
 from streams.config import Config
-from streams.core.entries import NewRules, Tick, encode
+from streams.core.entries import Mark, NewRules, Tick, encode
+from streams.core.timestamps import duration
 from streams.feeds import Unavailable
 from streams.feeds.references import tables
 from streams.log.connection import FORBIDDEN, BrokerUnavailable, Connection, is_silence, log
@@ -70,6 +71,9 @@ class _Slot:
         self.assigned = False
         self.owner: IntakePartition | RecordsPartition | None = None
         self.undelivered = False
+        self.progressed = 0.0
+        """When, by the worker's `_running`, a batch was dealt with last, or nothing was left to read."""
+        self.passed_by = False
         self.lock = asyncio.Lock()
 
 
@@ -99,6 +103,8 @@ class Worker:
         self._silent = False
         self._joined = False
         self._beat = time.monotonic()
+        self._running = 0.0
+        """For how many seconds it has been at work; a worker that hangs is not."""
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until SIGINT or SIGTERM; `on_ready` is called each time all assigned partitions are open.
@@ -312,6 +318,7 @@ class Worker:
         done = await self._in_thread(owner.process, batch)
         batch.done = True
         slot.undelivered = False
+        self._progress(slot)
         self._metrics.done(slot.tp.topic, len(batch), time.monotonic() - since)
         self._metrics.escalated(done.escalations)
         self._metrics.put_aside(slot.tp.topic, done.letters)
@@ -339,6 +346,8 @@ class Worker:
         for tp in sorted(assigned - self._slots.keys()):
             self._slots[tp] = _Slot(tp)
         for tp, slot in self._slots.items():
+            if tp in assigned and not slot.assigned:
+                slot.progressed = self._running
             slot.assigned = tp in assigned
             self._spawn(self._settle(slot))
 
@@ -414,7 +423,10 @@ class Worker:
         checked = time.monotonic()
         while True:
             await asyncio.sleep(self._config.live.tick)
-            self._beat = time.monotonic()
+            now = time.monotonic()
+            # What hung for longer has not waited for a feed all that time: it may just have much to read.
+            self._running += min(now - self._beat, SESSION_SECONDS)
+            self._beat = now
             if self._app.crashed:
                 raise self._app.crash_reason
             try:
@@ -432,18 +444,51 @@ class Worker:
                 self._silent = False
 
     async def _mark(self) -> None:
-        """Say where nothing is left unread that the feed has been read up to now."""
+        """Say where nothing is left unread that the feed has been read up to now; pass by what is stuck."""
         # What happened before this has had the time to arrive.
         now = datetime.now(UTC) - timedelta(seconds=self._config.live.lag)
-        intake = {
-            tp: slot.owner for tp, slot in self._slots.items() if isinstance(slot.owner, IntakePartition)
-        }
-        if not intake or self._app.rebalancing:
+        slots = [each for tp, each in self._slots.items() if each.assigned and tp.topic in self._feeds]
+        intake = {each.tp: each.owner for each in slots if isinstance(each.owner, IntakePartition)}
+        if not slots or self._app.rebalancing:
             return
-        read = await self._app.consumer.read_to_end(intake)
-        if marks := tuple(intake[tp].mark(now) for tp in sorted(read)):
-            messages = self._to_every_partition(encode(Tick(marks)))
+        read, silence = set(), None
+        try:
+            read = await self._app.consumer.read_to_end(intake)
+        except Exception as error:
+            if not _away(error):
+                raise
+            silence = error
+        marks = []
+        for slot in slots:
+            if slot.tp in read:
+                self._progress(slot)
+                marks.append(intake[slot.tp].mark(now))
+            elif self._running - slot.progressed > self._config.live.stuck:
+                marks.append(self._pass_by(slot, now))
+        if marks:
+            messages = self._to_every_partition(encode(Tick(tuple(marks))))
             await self._in_thread(self._marks.write, self._topics.changes.name, messages, SESSION_SECONDS)
+        if silence is not None:
+            raise silence
+
+    def _progress(self, slot: _Slot) -> None:
+        slot.progressed = self._running
+        if slot.passed_by:
+            log.info("%s: partition %d is read again", self._feeds[slot.tp.topic].name, slot.tp.partition)
+        slot.passed_by = False
+
+    def _pass_by(self, slot: _Slot, now: datetime) -> Mark:
+        """Let time go on without what cannot be read, as far behind as it may hold the rest."""
+        feed, stuck = self._feeds[slot.tp.topic].name, timedelta(seconds=self._config.live.stuck)
+        if not slot.passed_by:
+            log.warning(
+                "%s: partition %d has not been read for %s; time goes on without it",
+                feed,
+                slot.tp.partition,
+                duration(stuck // timedelta(microseconds=1)),
+            )
+        slot.passed_by = True
+        return Mark(feed, slot.tp.partition, self._partitions[slot.tp.topic], now - stuck)
 
     def _say_silence(self) -> None:
         if not self._silent:

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -646,6 +646,26 @@ def test_what_intake_cannot_read_goes_to_the_dead_letters_and_the_rest_goes_on(
     assert reason(letter)
     assert headers["escalations.topic"] == feed.topic.encode()
     assert (headers["escalations.partition"], headers["escalations.offset"]) == (b"0", b"6")
+
+
+def test_what_is_dated_in_the_future_is_taken_as_of_now(
+    place: Place, feed: CsvFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = datetime.now(UTC)
+    value = b'{"id": "%d", "changed": "2190-03-02T12:00:00Z"}'
+    rows = [Message(feed.topic, 0, number, b"any", value % number) for number in range(20)]
+    place.intake(feed).process(rows)
+    written = [decode(message.value or b"") for message in place.changes()]
+    moments = {each.at for each in written if isinstance(each, Change)}
+    marked = {mark.at for each in written if isinstance(each, Tick) for mark in each.marks}
+    assert moments == marked
+    assert all(begun <= each <= datetime.now(UTC) for each in moments)
+    assert [each.message for each in caplog.records] == [
+        f"{feed.name}: 1 dated in the future in partition 0 so far, taken as of now; "
+        "the latest: ticket:0, 2190-03-02T12:00:00+00:00",
+        f"{feed.name}: 10 dated in the future in partition 0 so far, taken as of now; "
+        "the latest: ticket:9, 2190-03-02T12:00:00+00:00",
+    ]
 
 
 def test_who_opens_a_feed_partition_fences_off_whoever_had_it(place: Place, feed: CsvFeed) -> None:
