@@ -90,8 +90,9 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def log_to_stderr(form: str = "text") -> None:
-    """From now on; also what ends the command. `form`: one of LOG_FORMAT."""
+def log_to_stderr(form: str = "text", worker: int | None = None) -> None:
+    """From now on; also what ends the command. `form`: one of LOG_FORMAT. `worker`: which of several says
+    it."""
     import logging
 
     handler = logging.StreamHandler(sys.stderr)
@@ -100,10 +101,17 @@ def log_to_stderr(form: str = "text") -> None:
 
         names = {"levelname": "level", "exc_info": "traceback"}
         handler.setFormatter(
-            JsonFormatter("{levelname}{message}", style="{", rename_fields=names, timestamp="time")
+            JsonFormatter(
+                "{levelname}{message}",
+                style="{",
+                rename_fields=names,
+                static_fields={} if worker is None else {"worker": worker},
+                timestamp="time",
+            )
         )
     # Libraries say a lot at the level of information, and some of it is secret: httpx names URLs.
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    prefix = "" if worker is None else f"worker {worker}: "
+    logging.basicConfig(level=logging.WARNING, format=f"{prefix}%(message)s", handlers=[handler])
     logging.getLogger("escalations").setLevel(logging.INFO)
     # The client library reports each attempt to reach a broker; what matters comes as an error.
     logging.getLogger("escalations.kafka").setLevel(logging.CRITICAL)
