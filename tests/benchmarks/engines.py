@@ -1,8 +1,8 @@
 """The live engines: how each is had and started. README.md says what each is given.
 
 A peer is a program in `peers/`, started with BROKER FEED OUTPUT NAME DATA: the two topics, the name of its
-group, and a folder for its files. What is not installed with this package is fetched the first time, into the
-user's cache.
+group, and a folder for its files; some take a number of processes or threads after that. What is not
+installed with this package is fetched the first time, into the user's cache.
 """
 
 import os
@@ -15,13 +15,16 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.benchmarks.history import write_config
+from tests.benchmarks.history import PARTITIONS, write_config
 from tests.brokers import Unavailable, jars, java, run
 
 PEERS = Path(__file__).with_name("peers")
 QUIX = "quixstreams==3.28.1"
 
 INSTALL_SECONDS = 300
+
+CORES = min(len(os.sched_getaffinity(0)), PARTITIONS)
+"""More than partitions have nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ Engine = Callable[[Place], list[str | Path]]
 
 
 def ours(place: Place) -> list[str | Path]:
+    return [*ours_one(place), "--workers", str(CORES)]
+
+
+def ours_one(place: Place) -> list[str | Path]:
     config = write_config(place.folder, place.name)
     worker = [sys.executable, "-m", "streams", "run", "--broker", place.broker]
     return [*worker, "-c", config, "--data", place.folder / "data"]
@@ -59,6 +66,10 @@ def quix(place: Place) -> list[str | Path]:
     return [_quix_python(), PEERS / "quix_job.py", *_arguments(place)]
 
 
+def quix_per_core(place: Place) -> list[str | Path]:
+    return [*quix(place), str(CORES)]
+
+
 def kafka_streams(place: Place) -> list[str | Path]:
     # A source file is compiled as it is started, where there is a compiler.
     if shutil.which("javac") is None:
@@ -67,7 +78,19 @@ def kafka_streams(place: Place) -> list[str | Path]:
     return [java(), "-cp", classes, PEERS / "StreamsJob.java", *_arguments(place)]
 
 
-ENGINES: tuple[Engine, ...] = (ours, faust, quix, kafka_streams)
+def kafka_streams_per_core(place: Place) -> list[str | Path]:
+    return [*kafka_streams(place), str(CORES)]
+
+
+ENGINES: tuple[Engine, ...] = (
+    ours,
+    ours_one,
+    faust,
+    quix,
+    quix_per_core,
+    kafka_streams,
+    kafka_streams_per_core,
+)
 
 
 def _arguments(place: Place) -> list[str | Path]:

@@ -220,8 +220,9 @@ def running(command: list[str | Path], output: Path) -> Iterator[psutil.Popen]:
 
 
 def _cpu(process: psutil.Popen) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """Of it and those it has started."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def create_topics(connection: Connection, *topics: str) -> None:
@@ -242,14 +243,14 @@ def write(writer: TransactionalProducer, topic: str, events: list[Event]) -> Non
 
 def _show(runs: list[Run]) -> None:
     print(
-        f"{'engine':14}{'events':>10}{'escalations':>13}{'seconds':>9}{'events/s':>10}{'CPU us':>8}"
+        f"{'engine':24}{'events':>10}{'escalations':>13}{'seconds':>9}{'events/s':>10}{'CPU us':>8}"
         f"{'ours is':>9}"
     )
     ours = next((run.rate for run in runs if run.engine == "ours"), None)
     for run in runs:
         ratio = "" if ours is None else f"{ours / run.rate:8.2f}x"
         print(
-            f"{run.engine:14}{run.events:10,}{run.escalations:13,}{run.seconds:9.2f}{run.rate:10,.0f}"
+            f"{run.engine:24}{run.events:10,}{run.escalations:13,}{run.seconds:9.2f}{run.rate:10,.0f}"
             f"{1e6 * run.cpu / run.events:8.0f}{ratio:>9}"
         )
 

@@ -272,7 +272,8 @@ public class StreamsJob {
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, broker);
         settings.put(StreamsConfig.APPLICATION_ID_CONFIG, arguments[3]);
         settings.put(StreamsConfig.STATE_DIR_CONFIG, arguments[4]);
-        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+        int threads = arguments.length > 5 ? Integer.parseInt(arguments[5]) : 1;
+        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, threads);
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         settings.put(StreamsConfig.producerPrefix("compression.type"), "lz4");
 

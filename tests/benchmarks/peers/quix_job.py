@@ -1,6 +1,6 @@
 """The job in Quix Streams: a StreamingDataFrame with state.
 
-    python tests/benchmarks/peers/quix_job.py BROKER FEED OUTPUT NAME DATA
+    python tests/benchmarks/peers/quix_job.py BROKER FEED OUTPUT NAME DATA [PROCESSES]
 
 It has no timers, and a function sees the state of one message key only. So the feed is re-keyed by region,
 and the state of a region has its records, and for each hour of the feed's time those that may be due in it.
@@ -8,6 +8,9 @@ The first change of an hour takes what was due in the hours before.
 """
 
 import argparse
+import multiprocessing
+import signal
+import sys
 from typing import Any
 
 import job
@@ -67,11 +70,26 @@ def run(broker: str, feed: str, output: str, name: str, data: str) -> None:
     app.run()
 
 
+def run_many(count: int, data: str, **arguments: str) -> None:
+    """So many processes, until this one is asked to end."""
+    # On the way out those that are left are ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    for number in range(count):
+        settings = {**arguments, "data": f"{data}/{number}"}
+        multiprocessing.get_context("spawn").Process(target=run, kwargs=settings, daemon=True).start()
+    signal.pause()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The job of the live benchmark in Quix Streams.")
     for name in ("broker", "feed", "output", "name", "data"):
         parser.add_argument(name)
-    run(**vars(parser.parse_args()))
+    parser.add_argument("processes", nargs="?", type=int, default=1)
+    arguments = vars(parser.parse_args())
+    processes = arguments.pop("processes")
+    if processes > 1:
+        run_many(processes, **arguments)
+    run(**arguments)
 
 
 if __name__ == "__main__":
